@@ -1,0 +1,30 @@
+# Every target builds .venv by itself when it is missing or the requirements changed.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lab
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  more commands: $(PY) -m emoji_lib --help"
+
+run: $(READY)  ## train the improved GAN on emoji faces and say where its pictures are (NAME=… for another experiment)
+	$(PY) -m emoji_lib run $(or $(NAME),02-quick)
+
+test: $(READY)  ## style, tests, and every notebook at smoke size
+	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+	$(PY) -m emoji_lib table --check
+	$(PY) -m pytest
+
+lab: $(READY)  ## open the notebooks in JupyterLab
+	$(VENV)/bin/jupyter lab notebooks
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13))' || \
+		{ echo "error: $(PYTHON) is not Python 3.11 to 3.13; try make PYTHON=python3.12 …"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt -e .
+	@touch $@

@@ -1,0 +1,18 @@
+"""A laboratory for emoji GANs: data, networks, training, the record of every run, and a command line."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class BadInput(ValueError):
+    """Something the user gave cannot be used; the message names it and the way out."""
+
+
+class RunFailed(RuntimeError):
+    """A run that started and did not finish; its record says so too."""
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """` (did you mean 'epochs'?)` for an error message, or nothing where no word is near."""
+    near = difflib.get_close_matches(word.casefold(), list(words), n=1, cutoff=0.6)
+    return f" (did you mean {near[0]!r}?)" if near else ""

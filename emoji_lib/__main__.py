@@ -1,0 +1,217 @@
+"""The command line: `python -m emoji_lib COMMAND`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from emoji_lib import BadInput, RunFailed
+
+# Commands import what they need when they run, so that `--help` and `data` answer without waiting for torch.
+
+
+def data(options: argparse.Namespace) -> None:
+    from emoji_lib.data import emoji
+
+    library = emoji.open_library(Path(options.folder).expanduser() if options.folder else None)
+    facts = {
+        "source": library.source.found,
+        "version": library.source.version,
+        "folder": str(library.source.folder),
+        "images": len(library.emoji),
+        "size": library.images.shape[-1],
+        "sha256": library.sha256(range(len(library.emoji))),
+        "selections": library.counts(),
+    }
+    if options.json:
+        print(json.dumps(facts, indent=2))
+        return
+    print(f"{facts['images']:,} emoji of {facts['size']}×{facts['size']} pixels from {library.source}")
+    print(f"in {facts['folder']}\nsha256 {facts['sha256']}\n\nselections:")
+    for name, count in facts["selections"].items():
+        print(f"  {name:<20} {count:>5,}  {emoji.SELECTIONS[name].about}")
+
+
+def list_experiments(options: argparse.Namespace) -> None:
+    from emoji_lib.log import experiments
+    from emoji_lib.log.record import RESULTS, RUNS, runs_in
+
+    newest = {}
+    for folder, record in runs_in(RUNS, RESULTS):
+        newest[record["experiment"]] = (folder, record)
+    rows = []
+    for experiment in experiments.load().values():
+        folder, record = newest.get(experiment.name, (None, {"status": "not run"}))
+        row = {
+            "experiment": experiment.name,
+            "notebook": experiment.notebook,
+            "source": experiment.source,
+            "about": experiment.about,
+        }
+        rows.append(row | {"state": record["status"], "newest": str(folder) if folder else None})
+    if options.json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    width = max(len(row["experiment"]) for row in rows)
+    for row in rows:
+        print(f"{row['experiment']:<{width}}  {row['notebook']:<18}  {row['state']:<11}  {row['about']}")
+        if row["newest"]:
+            print(f"{'':<{width}}  newest: {row['newest']}")
+
+
+def run(options: argparse.Namespace) -> None:
+    import time
+
+    from emoji_lib.log import runner
+
+    given = dict(options.parameter)
+    if options.seed is not None:
+        given["seed"] = options.seed
+    out = Path(options.out).expanduser().resolve() if options.out else runner.RUNS
+    started = time.perf_counter()
+    folder = runner.run(options.name, given, out=out)
+    seconds = round(time.perf_counter() - started)
+    print(f"\nfinished in {seconds // 60}:{seconds % 60:02d}")
+    parts = {
+        "samples": "sample.png",
+        "losses": "loss.png",
+        "record": "record.json",
+        "executed notebook": "notebook.ipynb",
+    }
+    for label, name in parts.items():
+        if (folder / name).is_file():
+            print(f"  {label:<18} {runner.shown(folder / name)}")
+
+
+def store(options: argparse.Namespace) -> None:
+    from emoji_lib.log import runner
+
+    for given in options.runs:
+        print(f"stored {runner.shown(runner.store(Path(given)))}")
+
+
+def sample(options: argparse.Namespace) -> None:
+    import torch
+    from PIL import Image
+
+    from emoji_lib.data import pixels
+    from emoji_lib.data.batches import to_uint8
+    from emoji_lib.log.record import find_run
+    from emoji_lib.train.checkpoint import load_weights
+
+    if options.n < 1:
+        raise BadInput(f"--n {options.n} is not positive")
+    folder = find_run(options.run)
+    weights = folder / "generator.safetensors"
+    if not weights.is_file():
+        raise BadInput(f"{folder} keeps no generator.safetensors; run its experiment again to have one")
+    generator, facts = load_weights(weights)
+    latents = generator.latents(options.n, options.seed)
+    with torch.no_grad():
+        images = to_uint8(torch.cat([generator(some) for some in latents.split(64)]))
+    if facts["premultiplied"]:
+        images = pixels.unpremultiply(images)
+    out = Path(options.out).expanduser()
+    out.mkdir(parents=True, exist_ok=True)
+    for index, image in enumerate(images):
+        picture = image[0] if facts["mode"] == "L" else image.transpose(1, 2, 0)
+        Image.fromarray(picture).save(out / f"{index:04d}.png")
+    print(f"{options.n} {facts['mode']} PNGs in {out}/")
+
+
+def table(options: argparse.Namespace) -> None:
+    from emoji_lib.log import table as results
+
+    old, new = results.updated()
+    if options.check:
+        if old != new:
+            raise BadInput("the README's results table is stale; `python -m emoji_lib table` renews it")
+        print("the README's results table is in step with results/")
+    elif old != new:
+        results.README.write_text(new, encoding="utf-8")
+        print("README.md: results table renewed")
+    else:
+        print("README.md: nothing to change")
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m emoji_lib", description="A laboratory for emoji GANs.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(action, name: str, about: str, example: str) -> argparse.ArgumentParser:
+        text = f"example: python -m emoji_lib {example}"
+        one = commands.add_parser(name, help=about, description=about, epilog=text)
+        one.set_defaults(action=action)
+        return one
+
+    one = command(
+        data, "data", "where the emoji come from, how many there are, their hash and the selections", "data --json"
+    )
+    one.add_argument("folder", nargs="?", help="a folder of your own PNGs instead of Twemoji")
+    one.add_argument("--json", action="store_true", help="print facts for machines")
+
+    one = command(list_experiments, "list", "every experiment, its state and newest run", "list")
+    one.add_argument("--json", action="store_true", help="print facts for machines")
+
+    one = command(
+        run, "run", "run an experiment: its notebook in a fresh kernel", "run 02-quick -p selection 🥸+😎 -p steps 500"
+    )
+    one.add_argument("name", help="an experiment of `list`")
+    one.add_argument(
+        "-p",
+        "--parameter",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("KEY", "VALUE"),
+        help="change a parameter of the notebook",
+    )
+    one.add_argument("--seed", type=int, help="the same as -p seed N")
+    one.add_argument(
+        "--out", help="where the run's folder is made (default: runs/, which git ignores; results/ keeps it)"
+    )
+
+    one = command(
+        store,
+        "store",
+        "put a run's executed notebook, outputs included, into notebooks/",
+        "store results/02-quick-1a2b3c4-s0",
+    )
+    one.add_argument(
+        "runs", nargs="+", metavar="RUN", help="a run's folder; it must be finished and have changed no parameter"
+    )
+
+    one = command(
+        sample,
+        "sample",
+        "draw from a trained generator: PNGs with transparency",
+        "sample 02-quick --n 16 --seed 0 --out faces",
+    )
+    one.add_argument("run", metavar="RUN", help="a run's folder or name, or an experiment (its newest run)")
+    one.add_argument("--n", type=int, default=16, help="how many (default: 16)")
+    one.add_argument("--seed", type=int, default=0, help="the seed of the latents (default: 0)")
+    one.add_argument("--out", default="samples", help="a folder for the PNGs (default: samples)")
+
+    one = command(table, "table", "write the README's results table from the kept runs", "table --check")
+    one.add_argument("--check", action="store_true", help="change nothing; fail when the table is stale")
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    try:
+        options.action(options)
+    except BadInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
+    except (RunFailed, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What is learned from: emoji as arrays, and the order in which they reach training."""

@@ -1,0 +1,61 @@
+"""The order in which images reach training, and their scale."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emoji_lib import BadInput
+
+
+def scale(images: Tensor) -> Tensor:
+    """uint8 0..255 → float32 −1..1, any shape; transparent black becomes −1 in every channel."""
+    return images.float().div_(127.5).sub_(1)
+
+
+def to_uint8(images: Tensor) -> np.ndarray:
+    """Float −1..1 `[N, C, H, W]` → uint8 0..255 on the host, rounded and clipped."""
+    return images.detach().float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).cpu().contiguous().numpy()
+
+
+class Batches:
+    """Float32 batches `[N, C, H, W]` in −1..1 of a set that stays decoded on the device.
+
+    The stream is one shuffle of the set after another, each drawn from (seed, epoch), and a batch takes the next N of
+    it: every image is seen equally often whatever the batch size, and batch k can be asked for without the ones before.
+    """
+
+    def __init__(self, images: np.ndarray, batch_size: int, seed: int, device: torch.device | str = "cpu"):
+        if batch_size < 1:
+            raise BadInput(f"batch_size {batch_size} is not positive")
+        self.images = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+        self.batch_size = batch_size
+        self.seed = seed
+        self._order: tuple[int, Tensor] = (-1, torch.empty(0))
+
+    def _shuffle(self, epoch: int) -> Tensor:
+        if self._order[0] != epoch:
+            rng = np.random.default_rng((self.seed, epoch))
+            self._order = (epoch, torch.from_numpy(rng.permutation(len(self.images))))
+        return self._order[1]
+
+    def indices(self, step: int) -> Tensor:
+        """Which images make up batch `step`, int64 `[N]`."""
+        pieces, position, missing = [], step * self.batch_size, self.batch_size
+        while missing:
+            epoch, offset = divmod(position, len(self.images))
+            piece = self._shuffle(epoch)[offset : offset + missing]
+            pieces.append(piece)
+            position += len(piece)
+            missing -= len(piece)
+        return torch.cat(pieces)
+
+    def __getitem__(self, step: int) -> Tensor:
+        return scale(self.images[self.indices(step).to(self.images.device)])
+
+    def steps(self, epochs: float, cap: int = 0) -> int:
+        """How many batches `epochs` passes take, at most `cap` where it is not 0."""
+        whole = -(-round(epochs * len(self.images)) // self.batch_size)
+        steps = min(whole, cap) if cap else whole
+        if epochs < 0 or cap < 0 or not steps:
+            raise BadInput(f"epochs {epochs} and steps {cap} leave nothing to train: give epochs > 0 (and steps ≥ 0)")
+        return steps

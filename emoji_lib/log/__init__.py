@@ -1,0 +1,1 @@
+"""What is kept: run folders, experiments, papermill runs, the README table, figures."""

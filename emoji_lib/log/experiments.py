@@ -1,0 +1,106 @@
+"""Named experiments: a notebook and the parameters in which it differs from its defaults."""
+
+import ast
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from emoji_lib import BadInput, nearest
+from emoji_lib.data.emoji import ROOT
+
+NOTEBOOKS = ROOT / "notebooks"
+TYPES = {"int": int, "float": float, "str": str, "bool": bool}
+TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One line of a parameters cell: `name: type = default  # about`."""
+
+    name: str
+    type: str
+    default: int | float | str | bool
+    about: str = ""
+
+    def read(self, value) -> int | float | str | bool:
+        """`value` as this parameter's type; text is read, so that `1e-4` from YAML or a shell is a number."""
+        wanted = TYPES[self.type]
+        try:
+            if isinstance(value, str):
+                return TRUTHS[value.strip().casefold()] if wanted is bool else wanted(value)
+            if wanted in (bool, str) or isinstance(value, bool):
+                return {wanted: value}[type(value)]
+            return {value: value}[wanted(value)] if wanted is int else float(value)
+        except (KeyError, ValueError, AttributeError, TypeError):
+            raise BadInput(f"{self.name} is a {self.type} (such as {self.default!r}), not {value!r}") from None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What `run` needs to know; `parameters` are only the differences from the notebook's defaults."""
+
+    name: str
+    notebook: str
+    source: str
+    about: str
+    parameters: dict
+
+    @property
+    def path(self) -> Path:
+        return NOTEBOOKS / f"{self.notebook}.ipynb"
+
+
+def parameters_of(path: Path) -> dict[str, Parameter]:
+    """The parameters of a notebook: the annotated literals of its cell tagged `parameters`."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    source = next(("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])), "")
+    lines, found = source.splitlines(), {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.AnnAssign):
+            comment = lines[node.end_lineno - 1][node.end_col_offset :].strip().removeprefix("#").strip()
+            found[node.target.id] = Parameter(node.target.id, node.annotation.id, ast.literal_eval(node.value), comment)
+    return found
+
+
+def check(parameters: dict, known: dict[str, Parameter], where: str) -> dict:
+    """`parameters` as their types. Raises `BadInput` for a name or a type that the notebook does not have."""
+    for name in parameters:
+        if name not in known:
+            raise BadInput(f"{where} has no parameter {name!r}{nearest(name, known)}. It has {', '.join(known)}")
+    return {name: known[name].read(value) for name, value in parameters.items()}
+
+
+@cache
+def load() -> dict[str, Experiment]:
+    """Every entry of `notebooks/experiments.yaml`, checked against its notebook."""
+    path = NOTEBOOKS / "experiments.yaml"
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise BadInput(f"{path} cannot be read: {error}") from error
+    experiments = {}
+    for name, entry in entries.items():
+        unknown = entry.keys() - {"notebook", "source", "about", "parameters"}
+        if unknown or "notebook" not in entry:
+            raise BadInput(
+                f"{path}: {name} needs a notebook and may have source, about, parameters; not {sorted(unknown)}"
+            )
+        one = Experiment(
+            name, entry["notebook"], entry.get("source", ""), entry.get("about", ""), entry.get("parameters") or {}
+        )
+        if not one.path.is_file():
+            raise BadInput(f"{path}: {name} names the notebook {one.notebook!r}, which is not in {NOTEBOOKS.name}/")
+        checked = check(one.parameters, parameters_of(one.path), f"{path.name}: {name}")
+        experiments[name] = Experiment(name, one.notebook, one.source, one.about, checked)
+    return experiments
+
+
+def find(name: str) -> Experiment:
+    """The experiment of that name, or an error with the nearest one."""
+    experiments = load()
+    if name not in experiments:
+        raise BadInput(f"no experiment {name!r}{nearest(name, experiments)}; `python -m emoji_lib list` shows them")
+    return experiments[name]

@@ -1,0 +1,104 @@
+"""Figures: loss curves, contact sheets, samples through time."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from emoji_lib.data import pixels
+
+WHITE, DARK = (255, 255, 255), (40, 44, 52)
+BLUE, ORANGE, GREY = "#2f6fb3", "#d9711c", "#8a8f98"
+COLUMNS = 8
+
+
+def loss_curves(rows: list[dict]) -> Figure:
+    """Both losses against the step, each line named where it ends."""
+    figure = Figure(figsize=(5.2, 3.2), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    _lines(axes, rows, {"loss_d": ("discriminator", BLUE), "loss_g": ("generator", ORANGE)})
+    axes.set(xlabel="step", ylabel="loss")
+    return figure
+
+
+def logit_curves(rows: list[dict]) -> Figure:
+    """The discriminator's mean logit on real and on fake images against the step."""
+    figure = Figure(figsize=(5.2, 3.2), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    _lines(axes, rows, {"real": ("real", BLUE), "fake": ("fake", ORANGE)})
+    axes.set(xlabel="step", ylabel="mean logit")
+    return figure
+
+
+def _lines(axes, rows: list[dict], series: dict[str, tuple[str, str]]) -> None:
+    steps = [row["step"] for row in rows]
+    for key, (label, colour) in series.items():
+        values = np.array([row[key] for row in rows])
+        axes.plot(steps, values, color=colour, linewidth=0.6, alpha=0.35)
+        axes.plot(steps, _smooth(values), color=colour, linewidth=1.6, label=label)
+    axes.legend(frameon=False, loc="best")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#e6e8eb", linewidth=0.8)
+    axes.margins(x=0.01)
+
+
+def _smooth(values: np.ndarray, share: float = 0.05) -> np.ndarray:
+    """A centred running mean over `share` of the row, narrower at its ends."""
+    reach = int(len(values) * share / 2)
+    total = np.concatenate(([0.0], np.cumsum(values)))
+    index = np.arange(len(values))
+    low, high = np.maximum(index - reach, 0), np.minimum(index + reach + 1, len(values))
+    return (total[high] - total[low]) / (high - low)
+
+
+def save(figure: Figure, path: Path) -> None:
+    figure.savefig(path, facecolor="white")
+
+
+def tile(images: np.ndarray, columns: int = COLUMNS, colour: tuple[int, int, int] = WHITE, gap: int = 4) -> Image.Image:
+    """RGB uint8 `[N, 3, H, W]` in rows of `columns`, on a ground of `colour`."""
+    _, _, height, width = images.shape
+    rows = -(-len(images) // columns)
+    sheet = Image.new("RGB", (columns * (width + gap) + gap, rows * (height + gap) + gap), colour)
+    for index, image in enumerate(images):
+        row, column = divmod(index, columns)
+        sheet.paste(
+            Image.fromarray(image.transpose(1, 2, 0)), (gap + column * (width + gap), gap + row * (height + gap))
+        )
+    return sheet
+
+
+def stack(*sheets: Image.Image) -> Image.Image:
+    """Sheets of one width, one above the other."""
+    whole = Image.new("RGB", (sheets[0].width, sum(sheet.height for sheet in sheets)))
+    top = 0
+    for sheet in sheets:
+        whole.paste(sheet, (0, top))
+        top += sheet.height
+    return whole
+
+
+def contact_sheet(images: np.ndarray, premultiplied: bool, columns: int = COLUMNS) -> Image.Image:
+    """uint8 `[N, C, H, W]`: RGBA two thirds over white and the rest over a dark ground, others as they are."""
+    if images.shape[1] != 4:
+        return tile(np.repeat(images, 3, 1) if images.shape[1] == 1 else images, columns)
+    light = -(-len(images) * 2 // 3 // columns) * columns
+    parts = [(images[:light], WHITE), (images[light:], DARK)]
+    sheets = [
+        tile(pixels.over(part, ground, premultiplied=premultiplied), columns, ground)
+        for part, ground in parts
+        if len(part)
+    ]
+    return stack(*sheets)
+
+
+def through_time(shown: list[tuple[int, np.ndarray]], premultiplied: bool, columns: int = COLUMNS) -> Figure:
+    """One row of the same latents for each moment, labelled with its step."""
+    figure = Figure(figsize=(7.2, 0.82 * len(shown)), dpi=110)
+    for row, (step, images) in enumerate(shown):
+        axes = figure.add_axes((0.12, 1 - (row + 1) / len(shown), 0.88, 1 / len(shown)))
+        axes.imshow(contact_sheet(images[:columns], premultiplied, columns))
+        axes.set_axis_off()
+        axes.text(-0.015, 0.5, f"{step:,}", transform=axes.transAxes, ha="right", va="center", fontsize=9, color="#444")
+    return figure

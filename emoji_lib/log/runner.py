@@ -1,0 +1,130 @@
+"""Strict papermill runs: what is wrong stops before it starts, and a run is good only if all of it is there."""
+
+import hashlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+
+from emoji_lib import BadInput, RunFailed
+from emoji_lib.log import experiments
+from emoji_lib.log.record import FOLDER_VARIABLE, RUNS, create, read_record, write_record
+
+# The kernel named python3 is then this environment's own, not one that the user's account happens to have.
+os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+
+
+def run(name: str, given: dict, *, out: Path = RUNS) -> Path:
+    """Run an experiment in a fresh kernel and return its folder.
+
+    `given` are parameters that differ from the experiment's. Raises `BadInput` before anything starts, `RunFailed`
+    after an exception, an exit or a dead kernel in the notebook; the record then says `failed` and why.
+    """
+    experiment = experiments.find(name)
+    known = experiments.parameters_of(experiment.path)
+    differing = experiment.parameters | experiments.check(given, known, experiment.notebook)
+    parameters = {key: parameter.default for key, parameter in known.items()} | differing
+    differing = {key: value for key, value in differing.items() if value != known[key].default}
+    out.mkdir(parents=True, exist_ok=True)
+    folder = create(name, experiment.notebook, experiment.source, parameters, out)
+    print(f"{name}: {experiment.notebook}.ipynb → {shown(folder)}", flush=True)
+    started = time.perf_counter()
+    try:
+        reason = _execute(experiment.path, folder, differing)
+    except KeyboardInterrupt:
+        _close(folder, started, "interrupted", "stopped from the keyboard")
+        raise
+    if reason or read_record(folder)["status"] not in ("finished", "collapsed"):
+        reason = reason or "the notebook ended without finishing its run"
+        _close(folder, started, "failed", reason)
+        raise RunFailed(f"{name} failed: {reason}\nrecord and executed notebook: {shown(folder)}")
+    _close(folder, started)
+    return folder
+
+
+def _close(folder: Path, started: float, status: str = "", reason: str = "") -> None:
+    record = read_record(folder) | {"seconds": round(time.perf_counter() - started, 1)}
+    if status:
+        record |= {"status": status, "reason": reason}
+    write_record(folder, record)
+
+
+def _execute(notebook: Path, folder: Path, parameters: dict) -> str:
+    """Execute into the folder; returns why it is not good, or nothing. Output is printed as it comes."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    executed = folder / "notebook.ipynb"
+    os.environ[FOLDER_VARIABLE] = str(folder)
+    try:
+        papermill.execute_notebook(
+            notebook,
+            executed,
+            parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            stdout_file=sys.stdout,
+            cwd=os.getcwd(),
+        )
+    except PapermillExecutionError as error:
+        cause = error.evalue if error.ename == "BadInput" else f"{error.ename}: {error.evalue}"
+        return f"{cause} (cell {error.exec_count})"
+    except DeadKernelError:
+        return "the kernel died (killed, or out of memory)"
+    finally:
+        del os.environ[FOLDER_VARIABLE]
+        if executed.is_file():
+            _tidy(executed, notebook)
+    cells = [cell for cell in nbformat.read(executed, 4).cells if cell.cell_type == "code" and cell.source.strip()]
+    left = sum(cell.execution_count is None for cell in cells)
+    if left or any(output.get("ename") == "SystemExit" for cell in cells for output in cell.outputs):
+        return f"the notebook exited before its end ({left} of {len(cells)} cells did not run)"
+    return ""
+
+
+def fingerprint(notebook: nbformat.NotebookNode) -> str:
+    """A hash of every cell's kind and source: stored outputs belong to exactly this text."""
+    cells = [
+        (cell.cell_type, cell.source)
+        for cell in notebook.cells
+        if "injected-parameters" not in cell.metadata.get("tags", [])
+    ]
+    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()
+
+
+def _tidy(executed: Path, notebook: Path) -> None:
+    """Drop papermill's own notes (absolute paths, timings) and put down which text these outputs came from."""
+    tidied = nbformat.read(executed, 4)
+    tidied.metadata.pop("papermill", None)
+    for cell in tidied.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+    tidied.metadata["emoji_lib"] = {"source_sha256": fingerprint(nbformat.read(notebook, 4))}
+    nbformat.write(tidied, executed)
+
+
+def store(folder: Path) -> Path:
+    """Make a run's executed notebook the one in `notebooks/`, outputs included.
+
+    Raises `BadInput` unless the run is finished, changed no parameter, and the notebook is still the one it ran.
+    """
+    record = read_record(folder)
+    target = experiments.NOTEBOOKS / f"{record['notebook']}.ipynb"
+    executed = nbformat.read(folder / "notebook.ipynb", 4)
+    if record["status"] != "finished":
+        raise BadInput(f"{shown(folder)} is {record['status']}, so its notebook is not stored")
+    if any("injected-parameters" in cell.metadata.get("tags", []) for cell in executed.cells):
+        raise BadInput(f"{shown(folder)} changed parameters; stored outputs come from the defaults")
+    if fingerprint(executed) != fingerprint(nbformat.read(target, 4)):
+        raise BadInput(f"{target.name} has changed since {shown(folder)} ran; run it again")
+    nbformat.write(executed, target)
+    return target
+
+
+def shown(path: Path) -> str:
+    """A path as a reader would type it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,101 @@
+"""The pieces that every network here is built from."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from emoji_lib import BadInput
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": lambda: nn.LeakyReLU(0.2),
+    "gelu": nn.GELU,
+    "tanh": nn.Tanh,
+}
+CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+
+
+def _normal(layer: nn.Module) -> None:
+    nn.init.normal_(layer.weight, 0.0, 0.02)
+
+
+def _orthogonal(layer: nn.Module) -> None:
+    nn.init.orthogonal_(layer.weight)
+
+
+INITIALISATIONS = {"normal": _normal, "orthogonal": _orthogonal}
+
+
+def choose(table: dict, kind: str, name: str):
+    """`table[name]`, or an error that lists what there is."""
+    if name not in table:
+        raise BadInput(f"unknown {kind} {name!r}: {', '.join(table)}")
+    return table[name]
+
+
+def initialise(network: nn.Module, how: str) -> None:
+    """Draw the weights of every convolution and dense layer; biases start at zero, batch norm's scales near one.
+
+    `normal` is N(0, 0.02²) with batch norm scales N(1, 0.02²) (DCGAN, Radford et al. 2016, and its PyTorch tutorial);
+    `orthogonal` is Saxe et al. 2014. Called before any weight is reparametrised.
+    """
+    draw = choose(INITIALISATIONS, "initialisation", how)
+    for layer in network.modules():
+        if isinstance(layer, (*CONVOLUTIONS, nn.Linear)):
+            draw(layer)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.BatchNorm2d):
+            nn.init.normal_(layer.weight, 1.0, 0.02) if how == "normal" else nn.init.ones_(layer.weight)
+
+
+class _ReplicatePad(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, images: Tensor) -> Tensor:
+        n, c, h, w = images.shape
+        channels_last = images.is_contiguous(memory_format=torch.channels_last)
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        padded = torch.empty((n, c, h + 2, w + 2), dtype=images.dtype, device=images.device, memory_format=layout)
+        padded[:, :, 1:-1, 1:-1] = images
+        padded[:, :, 1:-1, 0], padded[:, :, 1:-1, -1] = images[..., 0], images[..., -1]
+        padded[:, :, 0], padded[:, :, -1] = padded[:, :, 1], padded[:, :, -2]
+        return padded
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        rows = grad[:, :, 1:-1].clone()
+        rows[:, :, 0] += grad[:, :, 0]
+        rows[:, :, -1] += grad[:, :, -1]
+        inner = rows[..., 1:-1].clone(memory_format=torch.preserve_format)
+        inner[..., 0] += rows[..., 0]
+        inner[..., -1] += rows[..., -1]
+        return inner
+
+
+class ReplicateConv2d(nn.Conv2d):
+    """A convolution that pads by repeating the outermost pixels, `[N, C, H, W]` → `[N, C', H', W']`.
+
+    The numbers of `padding_mode="replicate"`, which autocast on CPUs runs in float32 at many times the cost.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        for _ in range(self.padding[0]):
+            images = _ReplicatePad.apply(images)
+        return nn.functional.conv2d(images, self.weight, self.bias, self.stride)
+
+
+def block(conv: nn.Module, activation: str, *, batch_norm: bool = False) -> nn.Sequential:
+    """A convolution, batch norm where asked for, and an activation."""
+    norm = [nn.BatchNorm2d(conv.out_channels)] if batch_norm else []
+    return nn.Sequential(conv, *norm, choose(ACTIVATIONS, "activation", activation)())
+
+
+def architecture(network: nn.Module) -> dict:
+    """Features and kernel sizes layer by layer and the number of trainable parameters, for a run's record."""
+    layers = [layer for layer in network.modules() if isinstance(layer, (*CONVOLUTIONS, nn.Linear))]
+    return {
+        "features": [getattr(layer, "out_channels", None) or layer.out_features for layer in layers],
+        "kernels": [layer.kernel_size[0] for layer in layers if isinstance(layer, CONVOLUTIONS)],
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+    }

@@ -1,0 +1,42 @@
+"""Differentiable augmentation of the discriminator's input, on the device (Zhao et al. 2020; Karras et al. 2020)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from emoji_lib import BadInput
+
+
+@dataclass(frozen=True)
+class ShiftAndFlip:
+    """Move images by whole pixels, up to `shift` of their side, and mirror them; −1..1 `[N, C, H, W]`.
+
+    Each image is moved with `probability` and mirrored with half of it. What moves in is −1: transparent in
+    premultiplied RGBA, black in RGB, hence not for straight colour. Not to be mirrored: letters and flags.
+    """
+
+    probability: float
+    shift: float = 1 / 8
+    flip: bool = True
+
+    def __post_init__(self):
+        if not 0 <= self.probability <= 1:
+            raise BadInput(f"augment {self.probability} is not a probability in 0..1")
+
+    def __call__(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        if not self.probability:
+            return images
+        n, _, height, width = images.shape
+        chance = torch.rand(4, n, generator=rng, device=images.device)
+        sides = torch.tensor((width, height), device=images.device)
+        reach = (sides * self.shift).floor()
+        pixels = torch.floor(chance[1:3].T * (2 * reach + 1)) - reach
+        affine = torch.zeros(n, 2, 3, device=images.device)
+        affine[:, 0, 0] = torch.where((chance[3] < self.probability / 2) & self.flip, -1.0, 1.0)
+        affine[:, 1, 1] = 1
+        affine[:, :, 2] = torch.where(chance[0] < self.probability, 1.0, 0.0)[:, None] * pixels * 2 / sides
+        grid = F.affine_grid(affine, list(images.shape), align_corners=False)
+        # grid_sample moves in zeros, so for a moment transparent is zero.
+        return F.grid_sample(images.float() + 1, grid, mode="nearest", align_corners=False) - 1

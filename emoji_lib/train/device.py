@@ -1,0 +1,56 @@
+"""What the machine is and how training uses it: device, number format, memory."""
+
+import contextlib
+import ctypes
+import platform
+
+import torch
+from torch import nn
+
+from emoji_lib import BadInput
+
+
+def pick(name: str) -> torch.device:
+    """`auto` is CUDA where there is one, else the CPU. Raises `BadInput` for a device this machine lacks."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise BadInput(f"device {name!r} cannot be used here; give auto, cpu or cuda ({error})") from error
+    return device
+
+
+def describe(device: torch.device) -> str:
+    """The device in words, for a run's record."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads, {capability}, {number_format(device)}"
+
+
+def number_format(device: torch.device) -> str:
+    """`bf16` where products in it are faster than in fp32 by design: CUDA, and CPUs with bf16 dot products."""
+    if device.type == "cuda":
+        return "bf16"
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return "bf16" if supported() else "fp32"
+
+
+def autocast(device: torch.device) -> contextlib.AbstractContextManager:
+    """Convolutions and products in bf16 where `number_format` says so; parameters, losses and optimizers stay fp32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=number_format(device) == "bf16")
+
+
+def place(network: nn.Module, device: torch.device) -> nn.Module:
+    """To the device, in channels-last order, which convolution kernels prefer on CPUs and GPUs alike."""
+    return network.to(device=device, memory_format=torch.channels_last)
+
+
+def keep_memory() -> None:
+    """Let glibc keep freed memory: a step frees and asks for the same blocks, and fresh pages cost a fifth of it."""
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(ctypes.c_int(-4), ctypes.c_int(0))  # M_MMAP_MAX: no block of its own per large tensor
+        libc.mallopt(ctypes.c_int(-1), ctypes.c_int(2**31 - 1))  # M_TRIM_THRESHOLD: give nothing back

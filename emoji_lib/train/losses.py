@@ -1,0 +1,60 @@
+"""Adversarial losses: the discriminator's logits `[N]` in, scalars out. They never see a network, device or file."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class Loss(NamedTuple):
+    """The two sides of a game, each a function of (real logits `[N]`, fake logits `[M]`).
+
+    `at_once` says whose turn it is: both sides learn from the same logits, or the discriminator moves first and the
+    generator answers the moved one.
+    """
+
+    generator: Callable[[Tensor, Tensor], Tensor]
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    at_once: bool
+
+
+def bce_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """−mean log σ(fake): the non-saturating loss (Goodfellow et al. 2014, section 3). `real` plays no part."""
+    return F.softplus(-fake).mean()
+
+
+def bce_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """−mean log σ(real) − mean log(1 − σ(fake)) (Goodfellow et al. 2014, eq. 1), summed and not halved."""
+    return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+def centred(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits less the mean of the two batch means, and the log of the partition Σ exp(−centred) over both."""
+    mean = (real.mean() + fake.mean()) / 2
+    real, fake = real - mean, fake - mean
+    return real, fake, torch.logsumexp(-torch.cat((real, fake)), 0)
+
+
+def softmax_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """Softmax cross entropy to the uniform distribution over both batches (Lin 2017), logits recentred.
+
+    Each sample has probability exp(−logit) / partition, so high odds are low logits. With batches of one size the
+    first term is zero by construction. Differs: the recentring is that of a relativistic average (Jolicoeur-Martineau
+    2018) taken over both batches.
+    """
+    real, fake, log_partition = centred(real, fake)
+    return (real.sum() + fake.sum()) / (len(real) + len(fake)) + log_partition
+
+
+def softmax_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Softmax cross entropy to the uniform distribution over the real batch alone (Lin 2017), logits recentred."""
+    real, fake, log_partition = centred(real, fake)
+    return real.mean() + log_partition
+
+
+LOSSES = {
+    "bce": Loss(bce_generator, bce_discriminator, at_once=False),
+    "softmax": Loss(softmax_generator, softmax_discriminator, at_once=True),
+}

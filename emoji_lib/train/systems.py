@@ -1,0 +1,131 @@
+"""Systems: named networks and optimizers that do one training step together."""
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from emoji_lib import BadInput
+from emoji_lib.nets.layers import choose
+from emoji_lib.train import device as machine
+from emoji_lib.train.losses import LOSSES
+
+
+class GAN:
+    """A generator and a discriminator, their optimizers, and a moving average of the generator.
+
+    `step` takes real images, float32 `[N, C, H, W]` in −1..1, and returns detached scalars; `sample` draws from the
+    moving average (decay `ema` a step; 0 means the generator itself). All randomness of a step comes from `rng`.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        *,
+        loss: str = "bce",
+        learning_rate_g: float = 2e-4,
+        learning_rate_d: float = 2e-4,
+        beta1: float = 0.5,
+        beta2: float = 0.999,
+        ema: float = 0.0,
+        augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+        device: torch.device | str = "cpu",
+        seed: int = 0,
+    ):
+        if not 0 <= ema < 1:
+            raise BadInput(f"ema {ema} is not a decay in 0..1 (0.998 is usual, 0 turns the average off)")
+        self.device = torch.device(device)
+        self.networks = {
+            "generator": machine.place(generator, self.device),
+            "discriminator": machine.place(discriminator, self.device),
+        }
+        self.ema = ema
+        self.average = copy.deepcopy(generator).requires_grad_(False).eval() if ema else generator
+        betas = (beta1, beta2)
+        self.optimizers = {
+            "generator": torch.optim.Adam(generator.parameters(), learning_rate_g, betas, fused=True),
+            "discriminator": torch.optim.Adam(discriminator.parameters(), learning_rate_d, betas, fused=True),
+        }
+        self.loss = choose(LOSSES, "loss", loss)
+        self.augment = augment or (lambda images, rng: images)
+        self.rng = torch.Generator(self.device).manual_seed(seed)
+
+    def _latents(self, n: int) -> Tensor:
+        size = (n, self.networks["generator"].options["latent"])
+        return torch.randn(size, generator=self.rng, device=self.device)
+
+    def step(self, real: Tensor) -> dict[str, Tensor]:
+        """One update of both networks; returns the losses and the mean logits of real and fake."""
+        real = self.augment(real.contiguous(memory_format=torch.channels_last), self.rng)
+        with machine.autocast(self.device), parametrize.cached():
+            fake = self.networks["generator"](self._latents(len(real)))
+            seen = self.augment(fake, self.rng)
+            facts = self._both(real, seen) if self.loss.at_once else self._in_turn(real, seen)
+        if self.ema:
+            self._follow()
+        return facts
+
+    def _logits(self, images: Tensor) -> Tensor:
+        return self.networks["discriminator"](images).float()
+
+    def _both(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """Both gradients at the same weights and from the same logits, so the discriminator runs forward once."""
+        on_real, on_fake = self._logits(real), self._logits(fake)
+        loss_g, loss_d = self.loss.generator(on_real, on_fake), self.loss.discriminator(on_real, on_fake)
+        self._gradients("generator", loss_g, retain_graph=True)
+        self._gradients("discriminator", loss_d)
+        for optimizer in self.optimizers.values():
+            optimizer.step()
+        return _facts(loss_g, loss_d, on_real, on_fake)
+
+    def _in_turn(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """The discriminator moves first and the generator answers the moved one, with the same fakes."""
+        on_real, on_fake = self._logits(real), self._logits(fake.detach())
+        loss_d = self.loss.discriminator(on_real, on_fake)
+        self._gradients("discriminator", loss_d)
+        self.optimizers["discriminator"].step()
+        loss_g = self.loss.generator(on_real.detach(), self._logits(fake))
+        self._gradients("generator", loss_g)
+        self.optimizers["generator"].step()
+        return _facts(loss_g, loss_d, on_real, on_fake)
+
+    def _gradients(self, name: str, loss: Tensor, retain_graph: bool = False) -> None:
+        """Gradients of one network alone: none are computed for the weights of the other."""
+        parameters = list(self.networks[name].parameters())
+        for parameter, grad in zip(
+            parameters, torch.autograd.grad(loss, parameters, retain_graph=retain_graph), strict=True
+        ):
+            parameter.grad = grad
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        generator = self.networks["generator"]
+        torch._foreach_lerp_(list(self.average.parameters()), list(generator.parameters()), 1 - self.ema)
+        for mine, other in zip(self.average.buffers(), generator.buffers(), strict=True):
+            mine.copy_(other)
+
+    @torch.no_grad()
+    def sample(self, latents: Tensor) -> Tensor:
+        """Images `[N, C, H, W]` in −1..1 by the moving average, batch norm with its running statistics."""
+        training = self.average.training
+        with machine.autocast(self.device):
+            images = self.average.eval()(latents.to(self.device))
+        self.average.train(training)
+        return images.float()
+
+    def state_dict(self) -> dict:
+        """Everything a checkpoint needs to go on from here."""
+        modules = self.networks | ({"average": self.average} if self.ema else {})
+        return {
+            "networks": {name: module.state_dict() for name, module in modules.items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "rng": self.rng.get_state(),
+        }
+
+
+def _facts(loss_g: Tensor, loss_d: Tensor, on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:
+    facts = {"loss_g": loss_g, "loss_d": loss_d, "real": on_real.mean(), "fake": on_fake.mean()}
+    return {name: value.detach() for name, value in facts.items()}
