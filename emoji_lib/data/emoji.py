@@ -180,6 +180,8 @@ class Library:
 
 def open_library(folder: Path | None = None) -> Library:
     """All of Twemoji, or of a folder of PNGs (its subfolders are the groups, as in torchvision's `ImageFolder`)."""
+    if folder and not folder.is_dir():
+        raise BadInput(f"there is no folder {folder} (what has a / in it names a folder of PNGs)")
     source = Source(folder, "folder", "unversioned") if folder else find_twemoji()
     paths = sorted(source.folder.glob("**/*.png" if folder else "*.png"))
     if not paths:
@@ -214,8 +216,6 @@ def load(
     if not 1 <= size <= 1024:
         raise BadInput(f"size {size} is not between 1 and 1024 pixels")
     folder = Path(selection).expanduser() if "/" in selection or os.sep in selection else None
-    if folder and not folder.is_dir():
-        raise BadInput(f"there is no folder {folder} (a selection with a / is a folder of PNGs)")
     library = open_library(folder)
     indices = np.arange(len(library.emoji)) if folder else library.choose(selection)
     images = library.images[indices]

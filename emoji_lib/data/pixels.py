@@ -1,5 +1,6 @@
 """Pixels: decoding, a cache on disk, premultiplied colour, backgrounds, sizes."""
 
+import contextlib
 import hashlib
 import io
 import os
@@ -53,7 +54,8 @@ def cached(key: str, decode: Callable[[], np.ndarray]) -> np.ndarray:
             np.save(file, images)
         partial.replace(path)
     except OSError:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
     return images
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,6 @@ from emoji_lib import BadInput, nearest
 from emoji_lib.data.emoji import ROOT
 
 NOTEBOOKS = ROOT / "notebooks"
-TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -27,15 +27,36 @@ class Parameter:
 
     def read(self, value) -> int | float | str | bool:
         """`value` as this parameter's type; text is read, so that `1e-4` from YAML or a shell is a number."""
-        wanted = TYPES[self.type]
         try:
-            if isinstance(value, str):
-                return TRUTHS[value.strip().casefold()] if wanted is bool else wanted(value)
-            if wanted in (bool, str) or isinstance(value, bool):
-                return {wanted: value}[type(value)]
-            return {value: value}[wanted(value)] if wanted is int else float(value)
+            return _READERS[self.type](value)
         except (KeyError, ValueError, AttributeError, TypeError):
-            raise BadInput(f"{self.name} is a {self.type} (such as {self.default!r}), not {value!r}") from None
+            article = "an" if self.type == "int" else "a"
+            raise BadInput(f"{self.name} is {article} {self.type} (such as {self.default!r}), not {value!r}") from None
+
+
+def _bool(value) -> bool:
+    return value if isinstance(value, bool) else TRUTHS[value.strip().casefold()]
+
+
+def _float(value) -> float:
+    if isinstance(value, bool) or not math.isfinite(float(value)):
+        raise ValueError(value)
+    return float(value)
+
+
+def _int(value) -> int:
+    if isinstance(value, bool) or int(value) != (value if isinstance(value, float) else int(value)):
+        raise ValueError(value)
+    return int(value)
+
+
+def _str(value) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+_READERS = {"int": _int, "float": _float, "str": _str, "bool": _bool}
 
 
 @dataclass(frozen=True)

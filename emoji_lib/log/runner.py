@@ -12,6 +12,7 @@ import nbformat
 from emoji_lib import BadInput, RunFailed
 from emoji_lib.log import experiments
 from emoji_lib.log.record import FOLDER_VARIABLE, RUNS, create, read_record, write_record
+from emoji_lib.train.checkpoint import write_whole
 
 # The kernel named python3 is then this environment's own, not one that the user's account happens to have.
 os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
@@ -66,6 +67,7 @@ def _execute(notebook: Path, folder: Path, parameters: dict) -> str:
             executed,
             parameters,
             kernel_name="python3",
+            language="python",
             progress_bar=False,
             stdout_file=sys.stdout,
             cwd=os.getcwd(),
@@ -87,41 +89,46 @@ def _execute(notebook: Path, folder: Path, parameters: dict) -> str:
 
 
 def fingerprint(notebook: nbformat.NotebookNode) -> str:
-    """A hash of every cell's kind and source: stored outputs belong to exactly this text."""
-    cells = [
-        (cell.cell_type, cell.source)
-        for cell in notebook.cells
-        if "injected-parameters" not in cell.metadata.get("tags", [])
+    """A hash of the code of every cell but injected parameters: stored outputs belong to exactly this code."""
+    return hashlib.sha256(json.dumps([cell.source for cell in _own_code(notebook)]).encode()).hexdigest()
+
+
+def _own_code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    injected = "injected-parameters"
+    return [
+        cell for cell in notebook.cells if cell.cell_type == "code" and injected not in cell.metadata.get("tags", [])
     ]
-    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()
 
 
 def _tidy(executed: Path, notebook: Path) -> None:
-    """Drop papermill's own notes (absolute paths, timings) and put down which text these outputs came from."""
+    """Drop papermill's own notes (absolute paths, timings) and put down which code these outputs came from."""
     tidied = nbformat.read(executed, 4)
     tidied.metadata.pop("papermill", None)
     for cell in tidied.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
-    tidied.metadata["emoji_lib"] = {"source_sha256": fingerprint(nbformat.read(notebook, 4))}
-    nbformat.write(tidied, executed)
+    tidied.metadata["emoji_lib"] = {"code_sha256": fingerprint(nbformat.read(notebook, 4))}
+    write_whole(executed, lambda partial: nbformat.write(tidied, partial))
 
 
 def store(folder: Path) -> Path:
-    """Make a run's executed notebook the one in `notebooks/`, outputs included.
+    """Put the outputs of a run's executed notebook into the one in `notebooks/`; the prose there may have changed since.
 
-    Raises `BadInput` unless the run is finished, changed no parameter, and the notebook is still the one it ran.
+    Raises `BadInput` unless the run is finished, changed no parameter, and ran the code that is there now.
     """
     record = read_record(folder)
     target = experiments.NOTEBOOKS / f"{record['notebook']}.ipynb"
-    executed = nbformat.read(folder / "notebook.ipynb", 4)
+    executed, current = nbformat.read(folder / "notebook.ipynb", 4), nbformat.read(target, 4)
     if record["status"] != "finished":
-        raise BadInput(f"{shown(folder)} is {record['status']}, so its notebook is not stored")
-    if any("injected-parameters" in cell.metadata.get("tags", []) for cell in executed.cells):
+        raise BadInput(f"{shown(folder)} is {record['status']}, so its outputs are not stored")
+    if len(_own_code(executed)) != sum(cell.cell_type == "code" for cell in executed.cells):
         raise BadInput(f"{shown(folder)} changed parameters; stored outputs come from the defaults")
-    if fingerprint(executed) != fingerprint(nbformat.read(target, 4)):
-        raise BadInput(f"{target.name} has changed since {shown(folder)} ran; run it again")
-    nbformat.write(executed, target)
+    if fingerprint(executed) != fingerprint(current):
+        raise BadInput(f"the code of {target.name} has changed since {shown(folder)} ran; run it again")
+    for mine, other in zip(_own_code(current), _own_code(executed), strict=True):
+        mine.outputs, mine.execution_count = other.outputs, other.execution_count
+    current.metadata["emoji_lib"] = executed.metadata["emoji_lib"]
+    write_whole(target, lambda partial: nbformat.write(current, partial))
     return target
 
 

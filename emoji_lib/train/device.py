@@ -1,7 +1,6 @@
-"""What the machine is and how training uses it: device, number format, memory."""
+"""What the machine is and how training uses it: device, number format, memory order."""
 
 import contextlib
-import ctypes
 import platform
 
 import torch
@@ -46,11 +45,3 @@ def autocast(device: torch.device) -> contextlib.AbstractContextManager:
 def place(network: nn.Module, device: torch.device) -> nn.Module:
     """To the device, in channels-last order, which convolution kernels prefer on CPUs and GPUs alike."""
     return network.to(device=device, memory_format=torch.channels_last)
-
-
-def keep_memory() -> None:
-    """Let glibc keep freed memory: a step frees and asks for the same blocks, and fresh pages cost a fifth of it."""
-    with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(ctypes.c_int(-4), ctypes.c_int(0))  # M_MMAP_MAX: no block of its own per large tensor
-        libc.mallopt(ctypes.c_int(-1), ctypes.c_int(2**31 - 1))  # M_TRIM_THRESHOLD: give nothing back

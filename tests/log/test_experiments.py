@@ -1,0 +1,83 @@
+import pytest
+
+from emoji_lib import BadInput
+from emoji_lib.log import experiments
+from emoji_lib.log.experiments import Parameter
+
+DESIGNED = {"selection", "features", "epochs", "steps", "batch_size", "learning_rate_g", "learning_rate_d"}
+DESIGNED |= {"beta1", "beta2", "seed", "device"}
+
+
+def test_every_training_notebook_has_the_common_parameters_and_says_what_each_is():
+    for experiment in experiments.load().values():
+        known = experiments.parameters_of(experiment.path)
+        assert all(parameter.about for parameter in known.values()), experiment.notebook
+        if experiment.notebook != "00_emoji":
+            assert known.keys() >= DESIGNED, experiment.notebook
+
+
+def test_quick_experiments_are_just_the_defaults():
+    quick = [one for one in experiments.load().values() if one.name.endswith("-quick")]
+    assert {one.name for one in quick} >= {"00-quick", "01-quick", "02-quick"}
+    assert all(not one.parameters for one in quick)
+
+
+def test_the_blogs_own_settings():
+    blog = experiments.find("02-blog").parameters
+    assert blog == {
+        "selection": "all",
+        "premultiplied": False,
+        "features": 64,
+        "epochs": 150,
+        "batch_size": 5,
+        "learning_rate_g": 2e-4,
+        "learning_rate_d": 2e-4,
+        "augment": 0.0,
+        "ema": 0.0,
+    }
+    million = experiments.find("02-blog-million").parameters
+    assert million["features"] == 128
+    assert million["steps"] == 1_000_000
+    assert million["epochs"] * 4009 // 5 > 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "read"),
+    [
+        ("int", "12", 12),
+        ("int", 12.0, 12),
+        ("int", "1_000", 1000),
+        ("float", "1e-4", 1e-4),
+        ("float", 3, 3.0),
+        ("bool", "false", False),
+        ("bool", "Yes", True),
+        ("bool", True, True),
+        ("str", "1f600", "1f600"),
+    ],
+)
+def test_values_become_the_type_they_are_wanted_in(kind, given, read):
+    value = Parameter("name", kind, 0).read(given)
+    assert value == read
+    assert type(value) is type(read)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        *(("int", value) for value in ("2.5", 2.5, True, None)),
+        *(("float", value) for value in ("fast", False, [1.0], "nan", "inf")),
+        *(("bool", value) for value in ("perhaps", 1)),
+        ("str", 5),
+    ],
+)
+def test_other_values_are_refused_by_name(kind, given):
+    with pytest.raises(BadInput, match=r"batch is an? "):
+        Parameter("batch", kind, 0).read(given)
+
+
+def test_unknown_names_suggest_the_nearest():
+    known = experiments.parameters_of(experiments.find("02-quick").path)
+    with pytest.raises(BadInput, match=r"no parameter 'epocs' \(did you mean 'epochs'\?\)"):
+        experiments.check({"epocs": 3}, known, "02_improved_gan")
+    with pytest.raises(BadInput, match=r"no experiment '02-quik' \(did you mean '02-quick'\?\)"):
+        experiments.find("02-quik")

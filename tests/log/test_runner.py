@@ -1,0 +1,123 @@
+"""Real papermill runs in real kernels, of notebooks that end in every way a notebook can."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from emoji_lib import BadInput, RunFailed
+from emoji_lib.log import experiments, record, runner
+
+ROOT = Path(__file__).parents[2]
+PARAMETERS = 'steps: int = 3  # how many\nname: str = "x"  # what\nseed: int = 0  # of everything'
+START = (
+    "from emoji_lib.log.record import Run\n"
+    'run = Run("tiny", {name: globals()[name] for name in __annotations__})\nprint("began")'
+)
+ENDINGS = {
+    "good": "run.note(told=[steps, name])\nrun.finish()",
+    "raises": 'raise ZeroDivisionError("by naught")',
+    "refuses": "from emoji_lib import BadInput\nraise BadInput(\"selection 'moons' is empty\")",
+    "exits": "import sys\nsys.exit(0)",
+    "dies": "import os\nos.kill(os.getpid(), 9)",
+    "forgets": "pass",
+    "half": "run.note(architecture={})\nrun.finish()",
+}
+
+
+@pytest.fixture
+def laboratory(tmp_path, monkeypatch):
+    """A notebooks folder with one tiny notebook for each ending."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    entries = {}
+    for name, ending in ENDINGS.items():
+        cells = [nbformat.v4.new_code_cell(source) for source in (PARAMETERS, START, ending, 'print("after")')]
+        cells[0].metadata["tags"] = ["parameters"]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / f"{name}.ipynb")
+        entries[name] = {"notebook": name, "source": "a test", "parameters": {"steps": 5}}
+    (folder / "experiments.yaml").write_text(json.dumps(entries))
+    monkeypatch.setattr(experiments, "NOTEBOOKS", folder)
+    experiments.load.cache_clear()
+    yield tmp_path / "runs"
+    experiments.load.cache_clear()
+
+
+def test_a_good_run(laboratory, capsys):
+    folder = runner.run("good", {"name": "y"}, out=laboratory)
+    kept = record.read_record(folder)
+    assert kept["status"] == "finished"
+    assert kept["told"] == [5, "y"]
+    assert kept["parameters"] == {"steps": 5, "name": "y", "seed": 0}
+    assert kept["seconds"] > 0
+    assert folder.name == f"good-{kept['commit'][:7]}-s0"
+    assert "began" in capsys.readouterr().out
+    executed = nbformat.read(folder / "notebook.ipynb", 4)
+    assert [cell.execution_count for cell in executed.cells] == [1, 2, 3, 4, 5]
+    assert str(laboratory) not in (folder / "notebook.ipynb").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("raises", "ZeroDivisionError: by naught"),
+        ("refuses", "selection 'moons' is empty"),
+        ("exits", "exited before its end"),
+        ("dies", "kernel died"),
+        ("forgets", "without finishing its run"),
+        ("half", "the run lacks device, data"),
+    ],
+)
+def test_bad_endings_are_failed_runs_that_say_why(laboratory, name, reason):
+    with pytest.raises(RunFailed, match=reason):
+        runner.run(name, {}, out=laboratory)
+    (folder,) = laboratory.iterdir()
+    kept = record.read_record(folder)
+    assert kept["status"] == "failed"
+    assert reason in kept["reason"]
+
+
+def test_what_is_wrong_stops_before_anything_is_made(laboratory):
+    for given in ({"stepps": 1}, {"steps": "many"}):
+        with pytest.raises(BadInput):
+            runner.run("good", given, out=laboratory)
+    assert not laboratory.exists()
+
+
+def test_the_same_run_twice_gets_two_folders(laboratory):
+    first, second = (runner.run("good", {}, out=laboratory) for _ in range(2))
+    assert second.name == f"{first.name}-2"
+
+
+def test_a_stopped_run_says_interrupted(tmp_path):
+    """Ctrl-C at a real command line, while the kernel trains."""
+    command = [sys.executable, "-m", "emoji_lib", "run", "02-quick", "-p", "features", "4", "--out", str(tmp_path)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    while "steps of" not in (line := process.stdout.readline()):
+        assert line, "the run ended before it began to train"
+    time.sleep(2)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    (folder,) = tmp_path.iterdir()
+    assert record.read_record(folder)["status"] == "interrupted"
+
+
+def test_only_finished_runs_of_the_defaults_are_stored(laboratory):
+    changed = runner.run("good", {}, out=laboratory)
+    with pytest.raises(BadInput, match="changed parameters"):
+        runner.store(changed)
+    plain = runner.run("good", {"steps": 3}, out=laboratory)
+    target = runner.store(plain)
+    stored = nbformat.read(target, 4)
+    assert [cell.execution_count for cell in stored.cells] == [1, 2, 3, 4]
+    stored.cells[2].source += "\n"
+    nbformat.write(stored, target)
+    with pytest.raises(BadInput, match=r"code of good\.ipynb has changed since"):
+        runner.store(plain)

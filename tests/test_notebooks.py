@@ -1,0 +1,64 @@
+"""Every notebook in a real kernel at smoke size, and an audit of what the stored ones show."""
+
+import os
+import subprocess
+import sys
+
+import nbformat
+import papermill
+import pytest
+
+from emoji_lib.log import experiments, record, runner
+
+NOTEBOOKS = sorted(experiments.NOTEBOOKS.glob("*.ipynb"))
+SMOKE = {"features": 4, "steps": 3, "batch_size": 4}
+EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@EACH
+def test_runs_at_smoke_size(path, tmp_path):
+    known = experiments.parameters_of(path)
+    parameters = {name: value for name, value in SMOKE.items() if name in known and "steps" in known}
+    small = tmp_path / path.name
+    papermill.execute_notebook(path, small, parameters, prepare_only=True, progress_bar=False)
+    folder = record.create(path.stem, path.stem, "", parameters, tmp_path)
+    nbval = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval-lax",
+        "--nbval-current-env",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        small,
+    ]
+    environment = os.environ | {record.FOLDER_VARIABLE: str(folder)}
+    done = subprocess.run(nbval, env=environment, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    kept = record.read_record(folder)
+    assert kept["status"] == "finished"
+    assert "steps" not in known or kept["steps"] == 3
+
+
+@EACH
+def test_stored_outputs_are_those_of_this_code(path):
+    notebook = nbformat.read(path, 4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
+    assert notebook.metadata["emoji_lib"]["code_sha256"] == runner.fingerprint(notebook), "run it again and store it"
+
+
+@EACH
+def test_is_readable(path):
+    notebook = nbformat.read(path, 4)
+    assert sum(cell.cell_type == "code" for cell in notebook.cells) <= 15
+    first = notebook.cells[0]
+    assert first.cell_type == "markdown"
+    assert first.source.startswith(f"# {path.stem[:2]} · ")
+    for word in ("**Question.**", "**Source.**"):
+        assert word in first.source
+    last = [cell for cell in notebook.cells if cell.cell_type == "markdown"][-1]
+    assert last.source.startswith("## Finding")
+    assert len(last.source) > 200

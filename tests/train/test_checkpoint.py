@@ -1,0 +1,55 @@
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from emoji_lib import BadInput
+from emoji_lib.nets import dcgan
+from emoji_lib.train import checkpoint
+
+
+def test_weights_describe_themselves(tmp_path):
+    torch.manual_seed(0)
+    generator = dcgan.Generator(4, latent=10, norm="none", bias=True)
+    checkpoint.save_weights(tmp_path / "g.safetensors", generator, mode="RGBA", premultiplied=True)
+    loaded, facts = checkpoint.load_weights(tmp_path / "g.safetensors")
+    assert facts == {"mode": "RGBA", "premultiplied": True}
+    assert not loaded.training
+    latents = generator.latents(3, 0)
+    assert torch.equal(loaded(latents), generator.eval()(latents))
+
+
+def test_foreign_and_broken_weights_are_refused(tmp_path):
+    path = tmp_path / "g.safetensors"
+    with pytest.raises(BadInput, match=r"g\.safetensors is not a readable"):
+        checkpoint.load_weights(path)
+    path.write_bytes(b"not at all")
+    with pytest.raises(BadInput, match=r"g\.safetensors is not a readable"):
+        checkpoint.load_weights(path)
+    save_file({"w": torch.zeros(2)}, path)
+    with pytest.raises(BadInput, match="does not say which network"):
+        checkpoint.load_weights(path)
+    save_file({"w": torch.zeros(2)}, path, {"network": "dcgan.Generator", "options": '{"features": 4}', "facts": "{}"})
+    with pytest.raises(BadInput, match=r"does not fit dcgan\.Generator"):
+        checkpoint.load_weights(path)
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
+    path = tmp_path / "kept"
+    path.write_text("old")
+
+    def fail(partial):
+        partial.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.write_whole(path, fail)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_checkpoints_load_without_running_code(tmp_path):
+    state = {"step": 3, "system": {"rng": torch.Generator().get_state(), "weights": torch.ones(2)}}
+    checkpoint.save_checkpoint(tmp_path / "c.pt", state)
+    loaded = torch.load(tmp_path / "c.pt", weights_only=True)
+    assert loaded["step"] == 3
+    assert torch.equal(loaded["system"]["weights"], torch.ones(2))

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+import torch
+
+from emoji_lib.data.batches import Batches
+from emoji_lib.train import loop
+
+
+class Counting:
+    """A system that learns nothing: its loss is the number of the step."""
+
+    def __init__(self, bad_at: int = 0):
+        self.steps, self.bad_at = 0, bad_at
+
+    def step(self, real):
+        self.steps += 1
+        return {"loss_g": torch.tensor(float("nan") if self.steps == self.bad_at else float(self.steps))}
+
+    def sample(self, latents):
+        return latents
+
+    def state_dict(self):
+        return {"steps": self.steps}
+
+
+class Notes:
+    def __init__(self):
+        self.rows, self.shown, self.state, self.facts = [], [], None, {}
+
+    def log(self, step, facts):
+        self.rows.append((step, facts))
+
+    def show(self, step, images):
+        self.shown.append(step)
+
+    def keep(self, state):
+        self.state = state
+
+    def trained(self, **facts):
+        self.facts = facts
+
+
+def batches():
+    return Batches(np.zeros((6, 1, 2, 2), np.uint8), 3, seed=0)
+
+
+def test_rows_are_means_since_the_row_before_and_none_is_lost():
+    notes = Notes()
+    loop.train(Counting(), batches(), 1001, notes, torch.zeros(1, 1))
+    assert [step for step, _ in notes.rows] == [*range(2, 1001, 2), 1001]
+    assert notes.rows[0][1] == {"loss_g": 1.5}
+    assert notes.rows[-1] == (1001, {"loss_g": 1001.0})
+    assert notes.shown == [10, 30, 100, 250, 500, 751, 1001]
+    assert notes.state["step"] == 1001
+    assert notes.facts["steps"] == 1001
+    assert notes.facts["images_seen"] == 3003
+
+
+def test_a_number_that_is_not_finite_stops_the_run_with_the_step():
+    with pytest.raises(loop.Diverged, match=r"by step 5: .*nan"):
+        loop.train(Counting(bad_at=5), batches(), 20, Notes(), torch.zeros(1, 1))
+
+
+def test_a_progress_line_is_plain_and_says_how_long(capsys):
+    loop.train(Counting(), batches(), 4, Notes(), torch.zeros(1, 1))
+    said = capsys.readouterr().out
+    assert said.startswith("step 4/4 (100%)  loss_g 4.00  ")
+    assert "images/s  0:00 left" in said
+    assert "\r" not in said

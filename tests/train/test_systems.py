@@ -1,0 +1,167 @@
+"""The system's step against the plainest writing of the same algorithm."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from emoji_lib import BadInput
+from emoji_lib.data import emoji
+from emoji_lib.data.batches import Batches
+from emoji_lib.nets import dcgan
+from emoji_lib.train import device, systems
+from emoji_lib.train.augment import ShiftAndFlip
+
+IMPROVED = {"bias": True, "activation": "gelu", "norm": "none", "init": "orthogonal"}
+
+
+@pytest.fixture
+def fp32(monkeypatch):
+    """Exact comparisons want float32 convolutions."""
+    monkeypatch.setattr(device, "number_format", lambda _: "fp32")
+
+
+def pair(**options):
+    torch.manual_seed(0)
+    return dcgan.Generator(4, **options), dcgan.Discriminator(4, **options)
+
+
+def weights(network):
+    return torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
+
+
+def assert_same_course(ours, plain, start):
+    """Adam turns rounding into whole steps where a gradient is next to nothing, so the mean way apart is compared."""
+    apart, moved = (ours - plain).abs().mean().item(), (plain - start).abs().mean().item()
+    assert moved > 1e-5
+    assert apart < 0.01 * moved
+
+
+def real_batch():
+    return Batches(emoji.load("faces").images, 5, seed=0)[0]
+
+
+def adam(network):
+    return torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.999))
+
+
+def test_the_tutorials_loop(fp32):
+    """Discriminator on real and fake, then generator on the moved discriminator, binary cross entropy on labels."""
+    generator, discriminator = pair()
+    plain_g, plain_d = copy.deepcopy(generator), copy.deepcopy(discriminator)
+    start_g, start_d = weights(generator), weights(discriminator)
+    system = systems.GAN(generator, discriminator, loss="bce", seed=3)
+    optimizer_g, optimizer_d = adam(plain_g), adam(plain_d)
+    rng, real = torch.Generator().manual_seed(3), real_batch()
+    for _ in range(3):
+        facts = system.step(real)
+        fake = plain_g(torch.randn(5, 100, generator=rng))
+        optimizer_d.zero_grad()
+        loss_d = F.binary_cross_entropy_with_logits(plain_d(real), torch.ones(5))
+        loss_d = loss_d + F.binary_cross_entropy_with_logits(plain_d(fake.detach()), torch.zeros(5))
+        loss_d.backward()
+        optimizer_d.step()
+        optimizer_g.zero_grad()
+        loss_g = F.binary_cross_entropy_with_logits(plain_d(fake), torch.ones(5))
+        loss_g.backward()
+        optimizer_g.step()
+    assert facts["loss_d"].item() == pytest.approx(loss_d.item(), rel=1e-3)
+    assert facts["loss_g"].item() == pytest.approx(loss_g.item(), rel=1e-3)
+    assert_same_course(weights(generator), weights(plain_g), start_g)
+    assert_same_course(weights(discriminator), weights(plain_d), start_d)
+
+
+def test_the_blogs_loop(fp32):
+    """Generator first, then the discriminator on the same fakes: here from one look at each picture."""
+    generator, discriminator = pair(**IMPROVED)
+    plain_g, plain_d = copy.deepcopy(generator), copy.deepcopy(discriminator)
+    start_g, start_d = weights(generator), weights(discriminator)
+    system = systems.GAN(generator, discriminator, loss="softmax", seed=3)
+    optimizer_g, optimizer_d = adam(plain_g), adam(plain_d)
+    rng, real = torch.Generator().manual_seed(3), real_batch()
+
+    def centred(on_real, on_fake):
+        mean = (on_fake.mean(0, keepdim=True) + on_real.mean(0, keepdim=True)) / 2
+        partition = (mean - on_fake).exp().sum() + (mean - on_real).exp().sum()
+        return on_real - mean, on_fake - mean, partition.log()
+
+    for _ in range(3):
+        facts = system.step(real)
+        fake = plain_g(torch.randn(5, 100, generator=rng))
+        optimizer_g.zero_grad()
+        on_real, on_fake, log_partition = centred(plain_d(real), plain_d(fake))
+        loss_g = (on_real.sum() + on_fake.sum()) / 10 + log_partition
+        loss_g.backward(inputs=list(plain_g.parameters()))
+        optimizer_g.step()
+        optimizer_d.zero_grad()
+        on_real, on_fake, log_partition = centred(plain_d(real), plain_d(fake.detach()))
+        loss_d = on_real.sum() / 5 + log_partition
+        loss_d.backward()
+        optimizer_d.step()
+    assert facts["loss_d"].item() == pytest.approx(loss_d.item(), rel=1e-4)
+    assert facts["loss_g"].item() == pytest.approx(loss_g.item(), rel=1e-4)
+    assert_same_course(weights(generator), weights(plain_g), start_g)
+    assert_same_course(weights(discriminator), weights(plain_d), start_d)
+
+
+def test_the_moving_average(fp32):
+    generator, discriminator = pair()
+    system = systems.GAN(generator, discriminator, ema=0.75)
+    expected = weights(generator)
+    for _ in range(3):
+        system.step(real_batch())
+        expected = 0.75 * expected + 0.25 * weights(generator)
+    torch.testing.assert_close(weights(system.average), expected)
+    running = [buffer for name, buffer in system.average.named_buffers() if name.endswith("running_var")]
+    assert all(torch.equal(a, b) for a, b in zip(running, _running_var(generator), strict=True))
+
+
+def _running_var(network):
+    return [buffer for name, buffer in network.named_buffers() if name.endswith("running_var")]
+
+
+def test_sampling_is_in_eval_mode_and_leaves_training_mode(fp32):
+    generator, discriminator = pair()
+    system = systems.GAN(generator, discriminator)
+    before = _running_var(generator)[0].clone()
+    latents = generator.latents(6, 0)
+    together = system.sample(latents)
+    torch.testing.assert_close(together[:1], system.sample(latents[:1]))
+    assert torch.equal(_running_var(generator)[0], before)
+    assert generator.training
+
+
+def test_the_same_seed_gives_the_same_run():
+    def run(seed):
+        generator, discriminator = pair(**IMPROVED)
+        system = systems.GAN(generator, discriminator, loss="softmax", augment=ShiftAndFlip(0.8), ema=0.9, seed=seed)
+        for _ in range(4):
+            system.step(real_batch())
+        return weights(generator), weights(system.average)
+
+    assert all(torch.equal(a, b) for a, b in zip(run(1), run(1), strict=True))
+    assert not torch.equal(run(1)[0], run(2)[0])
+
+
+def test_one_image_is_learned_by_heart():
+    """The single-image test of the deep-emoji log: data, networks, loss and step must all be right for it to pass."""
+    torch.manual_seed(0)
+    options = IMPROVED | {"norm": "spectral"}
+    generator, discriminator = dcgan.Generator(16, **options), dcgan.Discriminator(16, **options)
+    system = systems.GAN(generator, discriminator, loss="softmax", learning_rate_g=2e-3, learning_rate_d=2e-4, ema=0.9)
+    batches = Batches(emoji.load("😮").images, 4, seed=0)
+    for step in range(600):
+        system.step(batches[step])
+    error = (system.sample(generator.latents(8, 1)) - batches[0][:1]).div(2).square().mean().item()
+    assert -10 * np.log10(error) > 18, f"PSNR {-10 * np.log10(error):.1f} dB"
+
+
+def test_bad_settings_are_named():
+    with pytest.raises(BadInput, match="ema 1"):
+        systems.GAN(*pair(), ema=1.0)
+    with pytest.raises(BadInput, match="unknown loss 'hinge': bce, softmax"):
+        systems.GAN(*pair(), loss="hinge")
+    with pytest.raises(BadInput, match=r"'tpu' cannot be used here"):
+        device.pick("tpu")
