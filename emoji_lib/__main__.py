@@ -62,14 +62,18 @@ def list_experiments(options: argparse.Namespace) -> None:
 def run(options: argparse.Namespace) -> None:
     import time
 
-    from emoji_lib.log import runner
+    from emoji_lib.log import experiments
 
     given = dict(options.parameter)
     if options.seed is not None:
         given["seed"] = options.seed
+    plan = experiments.plan(options.name, given)
+
+    from emoji_lib.log import runner  # only now: it takes a while
+
     out = Path(options.out).expanduser().resolve() if options.out else runner.RUNS
     started = time.perf_counter()
-    folder = runner.run(options.name, given, out=out)
+    folder = runner.run(plan, out=out)
     seconds = round(time.perf_counter() - started)
     print(f"\nfinished in {seconds // 60}:{seconds % 60:02d}")
     parts = {

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from emoji_lib import BadInput
+from emoji_lib.files import write_whole
 
 
 def decode(data: bytes, path: Path) -> np.ndarray:
@@ -47,16 +48,15 @@ def cached(key: str, decode: Callable[[], np.ndarray]) -> np.ndarray:
     except (OSError, ValueError, EOFError):  # not there, or cut short
         pass
     images = decode()
-    partial = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            np.save(file, images)
-        partial.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, lambda partial: _save(partial, images))
     return images
+
+
+def _save(path: Path, images: np.ndarray) -> None:
+    with path.open("wb") as file:  # np.save adds its suffix to names, not to files
+        np.save(file, images)
 
 
 def premultiply(images: np.ndarray) -> np.ndarray:

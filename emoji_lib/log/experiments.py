@@ -125,3 +125,23 @@ def find(name: str) -> Experiment:
     if name not in experiments:
         raise BadInput(f"no experiment {name!r}{nearest(name, experiments)}; `python -m emoji_lib list` shows them")
     return experiments[name]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that may start: `parameters` is all of them, `injected` those that differ from the notebook's defaults."""
+
+    experiment: Experiment
+    parameters: dict
+    injected: dict
+
+
+def plan(name: str, given: dict) -> Plan:
+    """The run of an experiment with the parameters in `given` changed; raises `BadInput` for anything amiss."""
+    experiment = find(name)
+    known = parameters_of(experiment.path)
+    differing = experiment.parameters | check(given, known, experiment.notebook)
+    defaults = {key: parameter.default for key, parameter in known.items()}
+    return Plan(
+        experiment, defaults | differing, {key: value for key, value in differing.items() if value != defaults[key]}
+    )

@@ -4,44 +4,41 @@ import hashlib
 import json
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import nbformat
 
 from emoji_lib import BadInput, RunFailed
+from emoji_lib.files import write_whole
 from emoji_lib.log import experiments
 from emoji_lib.log.record import FOLDER_VARIABLE, RUNS, create, read_record, write_record
-from emoji_lib.train.checkpoint import write_whole
 
 # The kernel named python3 is then this environment's own, not one that the user's account happens to have.
 os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
 
 
-def run(name: str, given: dict, *, out: Path = RUNS) -> Path:
+def run(plan: experiments.Plan, *, out: Path = RUNS) -> Path:
     """Run an experiment in a fresh kernel and return its folder.
 
-    `given` are parameters that differ from the experiment's. Raises `BadInput` before anything starts, `RunFailed`
-    after an exception, an exit or a dead kernel in the notebook; the record then says `failed` and why.
+    Raises `RunFailed` after an exception, an exit or a dead kernel in the notebook; its record then says `failed` and
+    why.
     """
-    experiment = experiments.find(name)
-    known = experiments.parameters_of(experiment.path)
-    differing = experiment.parameters | experiments.check(given, known, experiment.notebook)
-    parameters = {key: parameter.default for key, parameter in known.items()} | differing
-    differing = {key: value for key, value in differing.items() if value != known[key].default}
+    one = plan.experiment
     out.mkdir(parents=True, exist_ok=True)
-    folder = create(name, experiment.notebook, experiment.source, parameters, out)
-    print(f"{name}: {experiment.notebook}.ipynb → {shown(folder)}", flush=True)
+    folder = create(one.name, one.notebook, one.source, plan.parameters, out)
+    print(f"{one.name}: {one.notebook}.ipynb → {shown(folder)}", flush=True)
     started = time.perf_counter()
     try:
-        reason = _execute(experiment.path, folder, differing)
+        reason = _execute(one.path, folder, plan.injected)
     except KeyboardInterrupt:
         _close(folder, started, "interrupted", "stopped from the keyboard")
         raise
     if reason or read_record(folder)["status"] not in ("finished", "collapsed"):
         reason = reason or "the notebook ended without finishing its run"
         _close(folder, started, "failed", reason)
-        raise RunFailed(f"{name} failed: {reason}\nrecord and executed notebook: {shown(folder)}")
+        raise RunFailed(f"{one.name} failed: {reason}\nrecord and executed notebook: {shown(folder)}")
     _close(folder, started)
     return folder
 
@@ -58,9 +55,13 @@ def _execute(notebook: Path, folder: Path, parameters: dict) -> str:
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
 
     executed = folder / "notebook.ipynb"
     os.environ[FOLDER_VARIABLE] = str(folder)
+    # Sockets in a folder of this run's own: nobody else can listen, and runs side by side do not race for ports.
+    sockets = tempfile.TemporaryDirectory(prefix="emoji-")
+    ipc = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets.name}/kernel"}})
     try:
         papermill.execute_notebook(
             notebook,
@@ -71,6 +72,7 @@ def _execute(notebook: Path, folder: Path, parameters: dict) -> str:
             progress_bar=False,
             stdout_file=sys.stdout,
             cwd=os.getcwd(),
+            config=ipc,
         )
     except PapermillExecutionError as error:
         cause = error.evalue if error.ename == "BadInput" else f"{error.ename}: {error.evalue}"
@@ -79,6 +81,7 @@ def _execute(notebook: Path, folder: Path, parameters: dict) -> str:
         return "the kernel died (killed, or out of memory)"
     finally:
         del os.environ[FOLDER_VARIABLE]
+        sockets.cleanup()
         if executed.is_file():
             _tidy(executed, notebook)
     cells = [cell for cell in nbformat.read(executed, 4).cells if cell.cell_type == "code" and cell.source.strip()]
@@ -112,7 +115,7 @@ def _tidy(executed: Path, notebook: Path) -> None:
 
 
 def store(folder: Path) -> Path:
-    """Put the outputs of a run's executed notebook into the one in `notebooks/`; the prose there may have changed since.
+    """Put the outputs of a run's executed notebook into the one in `notebooks/`, whose prose may have changed since.
 
     Raises `BadInput` unless the run is finished, changed no parameter, and ran the code that is there now.
     """

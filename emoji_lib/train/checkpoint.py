@@ -1,8 +1,6 @@
-"""Files that hold weights: written whole or not at all, read without running anybody's code."""
+"""Files that hold weights: written whole, and read without running anybody's code."""
 
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -11,24 +9,8 @@ from safetensors.torch import save
 from torch import nn
 
 from emoji_lib import BadInput
+from emoji_lib.files import write_whole
 from emoji_lib.nets import build, name_of
-
-
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in place: readers see the old or the new one."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        write(partial)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def save_checkpoint(path: Path, state: dict) -> None:

@@ -7,7 +7,7 @@ from PIL import Image
 from emoji_lib import BadInput
 from emoji_lib.data import emoji
 from emoji_lib.data.batches import scale
-from emoji_lib.log import record
+from emoji_lib.log import record, recorder
 from emoji_lib.nets import dcgan
 
 
@@ -15,7 +15,7 @@ from emoji_lib.nets import dcgan
 def run(tmp_path, monkeypatch):
     folder = record.create("02-test", "02_improved_gan", "a test", {"seed": 7, "steps": 2}, tmp_path)
     monkeypatch.setenv(record.FOLDER_VARIABLE, str(folder))
-    return record.Run("02_improved_gan", {})
+    return recorder.Run("02_improved_gan", {})
 
 
 def fill(run):

@@ -17,7 +17,7 @@ from emoji_lib.log import experiments, record, runner
 ROOT = Path(__file__).parents[2]
 PARAMETERS = 'steps: int = 3  # how many\nname: str = "x"  # what\nseed: int = 0  # of everything'
 START = (
-    "from emoji_lib.log.record import Run\n"
+    "from emoji_lib.log.recorder import Run\n"
     'run = Run("tiny", {name: globals()[name] for name in __annotations__})\nprint("began")'
 )
 ENDINGS = {
@@ -50,7 +50,7 @@ def laboratory(tmp_path, monkeypatch):
 
 
 def test_a_good_run(laboratory, capsys):
-    folder = runner.run("good", {"name": "y"}, out=laboratory)
+    folder = runner.run(experiments.plan("good", {"name": "y"}), out=laboratory)
     kept = record.read_record(folder)
     assert kept["status"] == "finished"
     assert kept["told"] == [5, "y"]
@@ -76,7 +76,7 @@ def test_a_good_run(laboratory, capsys):
 )
 def test_bad_endings_are_failed_runs_that_say_why(laboratory, name, reason):
     with pytest.raises(RunFailed, match=reason):
-        runner.run(name, {}, out=laboratory)
+        runner.run(experiments.plan(name, {}), out=laboratory)
     (folder,) = laboratory.iterdir()
     kept = record.read_record(folder)
     assert kept["status"] == "failed"
@@ -86,12 +86,12 @@ def test_bad_endings_are_failed_runs_that_say_why(laboratory, name, reason):
 def test_what_is_wrong_stops_before_anything_is_made(laboratory):
     for given in ({"stepps": 1}, {"steps": "many"}):
         with pytest.raises(BadInput):
-            runner.run("good", given, out=laboratory)
+            experiments.plan("good", given)
     assert not laboratory.exists()
 
 
 def test_the_same_run_twice_gets_two_folders(laboratory):
-    first, second = (runner.run("good", {}, out=laboratory) for _ in range(2))
+    first, second = (runner.run(experiments.plan("good", {}), out=laboratory) for _ in range(2))
     assert second.name == f"{first.name}-2"
 
 
@@ -110,10 +110,10 @@ def test_a_stopped_run_says_interrupted(tmp_path):
 
 
 def test_only_finished_runs_of_the_defaults_are_stored(laboratory):
-    changed = runner.run("good", {}, out=laboratory)
+    changed = runner.run(experiments.plan("good", {}), out=laboratory)
     with pytest.raises(BadInput, match="changed parameters"):
         runner.store(changed)
-    plain = runner.run("good", {"steps": 3}, out=laboratory)
+    plain = runner.run(experiments.plan("good", {"steps": 3}), out=laboratory)
     target = runner.store(plain)
     stored = nbformat.read(target, 4)
     assert [cell.execution_count for cell in stored.cells] == [1, 2, 3, 4]

@@ -2,7 +2,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from emoji_lib import BadInput
+from emoji_lib import BadInput, files
 from emoji_lib.nets import dcgan
 from emoji_lib.train import checkpoint
 
@@ -42,7 +42,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        checkpoint.write_whole(path, fail)
+        files.write_whole(path, fail)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -1,0 +1,89 @@
+"""What a notebook writes its run to."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from emoji_lib.data.batches import to_uint8
+from emoji_lib.data.emoji import EmojiSet
+from emoji_lib.files import write_whole
+from emoji_lib.log import plots
+from emoji_lib.log.record import FOLDER_VARIABLE, create, read_record, write_record
+from emoji_lib.nets.layers import architecture
+from emoji_lib.train import device as machine
+from emoji_lib.train.checkpoint import save_checkpoint, save_weights
+
+TRAINED = ("device", "data", "architecture", "steps", "images_seen", "images_per_second")
+
+
+class Run:
+    """What a notebook writes its run to; the recorder that the training loop is handed.
+
+    Under the runner the folder is already there. Opened by hand, in JupyterLab, it is a scratch folder of its own.
+    """
+
+    def __init__(self, notebook: str, parameters: dict):
+        given = os.environ.get(FOLDER_VARIABLE)
+        self.folder = Path(given) if given else create(notebook, notebook, "", parameters)
+        self.began = time.perf_counter()
+        self.rows: list[dict] = []
+        self.shown: list[tuple[int, np.ndarray]] = []
+        self._metrics = self.folder / "metrics.jsonl"
+
+    def note(self, **facts) -> None:
+        """Add facts to the record, at once."""
+        write_record(self.folder, read_record(self.folder) | facts)
+
+    def begin(self, emoji: EmojiSet, networks: dict[str, nn.Module], device: torch.device) -> None:
+        """The facts known before the first step."""
+        layers = {name: architecture(network) for name, network in networks.items()}
+        self.note(device=machine.describe(device), data=emoji.facts(), architecture=layers)
+
+    def log(self, step: int, facts: dict[str, float]) -> None:
+        """One line of `metrics.jsonl`."""
+        self.rows.append({"step": step, **facts})
+        with self._metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(self.rows[-1]) + "\n")
+
+    def show(self, step: int, images: Tensor) -> None:
+        """Keep what the fixed latents gave at this step, float −1..1 `[N, C, H, W]`."""
+        self.shown.append((step, to_uint8(images)))
+
+    def keep(self, state: dict) -> None:
+        """The checkpoint that training could go on from."""
+        save_checkpoint(self.folder / "checkpoint.pt", state)
+
+    def trained(self, **facts) -> None:
+        """Totals of the training loop, and its loss curves."""
+        plots.save(plots.loss_curves(self.rows), self.folder / "loss.png")
+        self.note(**facts)
+
+    def samples(self, images: Tensor, emoji: EmojiSet) -> Image.Image:
+        """Keep samples, float −1..1 `[N, C, H, W]`, as the run's contact sheet, and return it for showing."""
+        sheet = plots.contact_sheet(to_uint8(images), emoji.premultiplied)
+        write_whole(self.folder / "sample.png", lambda partial: sheet.save(partial, "png", optimize=True))
+        return sheet
+
+    def weights(self, generator: nn.Module, emoji: EmojiSet) -> None:
+        """Keep a generator with what its images are."""
+        path = self.folder / "generator.safetensors"
+        save_weights(path, generator, mode=emoji.mode, premultiplied=emoji.premultiplied)
+
+    def finish(self) -> None:
+        """The last word. Raises `RuntimeError` when a training run lacks something that its record must have."""
+        record = read_record(self.folder)
+        if "architecture" in record:
+            files = ("metrics.jsonl", "loss.png", "sample.png", "generator.safetensors")
+            missing = [key for key in TRAINED if key not in record]
+            missing += [name for name in files if not (self.folder / name).is_file()]
+            if missing:
+                raise RuntimeError(
+                    f"the run lacks {', '.join(missing)}: train, sample and keep weights before finish()"
+                )
+        self.note(status="finished", seconds=round(time.perf_counter() - self.began, 1))
