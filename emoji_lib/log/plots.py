@@ -1,9 +1,9 @@
 """Figures: loss curves, contact sheets, samples through time."""
 
-from pathlib import Path
-
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 from PIL import Image
 
 from emoji_lib.data import pixels
@@ -13,34 +13,32 @@ BLUE, ORANGE, GREY = "#2f6fb3", "#d9711c", "#8a8f98"
 COLUMNS = 8
 
 
-def loss_curves(rows: list[dict]) -> Figure:
-    """Both losses against the step, each line named where it ends."""
-    figure = Figure(figsize=(5.2, 3.2), dpi=110, layout="constrained")
-    axes = figure.add_subplot()
-    _lines(axes, rows, {"loss_d": ("discriminator", BLUE), "loss_g": ("generator", ORANGE)})
-    axes.set(xlabel="step", ylabel="loss")
-    return figure
+def loss_curves(rows: list[dict]) -> Image.Image:
+    """Both losses against the step."""
+    return _curves(rows, "loss", {"loss_d": ("discriminator", BLUE), "loss_g": ("generator", ORANGE)})
 
 
-def logit_curves(rows: list[dict]) -> Figure:
+def logit_curves(rows: list[dict]) -> Image.Image:
     """The discriminator's mean logit on real and on fake images against the step."""
+    return _curves(rows, "mean logit", {"real": ("real", BLUE), "fake": ("fake", ORANGE)})
+
+
+def _curves(rows: list[dict], label: str, series: dict[str, tuple[str, str]]) -> Image.Image:
+    """Each series thin as it was logged and bold as its running mean."""
     figure = Figure(figsize=(5.2, 3.2), dpi=110, layout="constrained")
     axes = figure.add_subplot()
-    _lines(axes, rows, {"real": ("real", BLUE), "fake": ("fake", ORANGE)})
-    axes.set(xlabel="step", ylabel="mean logit")
-    return figure
-
-
-def _lines(axes, rows: list[dict], series: dict[str, tuple[str, str]]) -> None:
     steps = [row["step"] for row in rows]
-    for key, (label, colour) in series.items():
+    for key, (name, colour) in series.items():
         values = np.array([row[key] for row in rows])
         axes.plot(steps, values, color=colour, linewidth=0.6, alpha=0.35)
-        axes.plot(steps, _smooth(values), color=colour, linewidth=1.6, label=label)
+        axes.plot(steps, _smooth(values), color=colour, linewidth=1.6, label=name)
     axes.legend(frameon=False, loc="best")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#e6e8eb", linewidth=0.8)
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.margins(x=0.01)
+    axes.set(xlabel="step", ylabel=label)
+    return _picture(figure)
 
 
 def _smooth(values: np.ndarray, share: float = 0.05) -> np.ndarray:
@@ -52,8 +50,11 @@ def _smooth(values: np.ndarray, share: float = 0.05) -> np.ndarray:
     return (total[high] - total[low]) / (high - low)
 
 
-def save(figure: Figure, path: Path) -> None:
-    figure.savefig(path, facecolor="white")
+def _picture(figure: Figure) -> Image.Image:
+    """Drawn without pyplot, so that it shows in any notebook and saves anywhere."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
 def tile(images: np.ndarray, columns: int = COLUMNS, colour: tuple[int, int, int] = WHITE, gap: int = 4) -> Image.Image:
@@ -93,7 +94,7 @@ def contact_sheet(images: np.ndarray, premultiplied: bool, columns: int = COLUMN
     return stack(*sheets)
 
 
-def through_time(shown: list[tuple[int, np.ndarray]], premultiplied: bool, columns: int = COLUMNS) -> Figure:
+def through_time(shown: list[tuple[int, np.ndarray]], premultiplied: bool, columns: int = COLUMNS) -> Image.Image:
     """One row of the same latents for each moment, labelled with its step."""
     figure = Figure(figsize=(7.2, 0.82 * len(shown)), dpi=110)
     for row, (step, images) in enumerate(shown):
@@ -101,4 +102,4 @@ def through_time(shown: list[tuple[int, np.ndarray]], premultiplied: bool, colum
         axes.imshow(contact_sheet(images[:columns], premultiplied, columns))
         axes.set_axis_off()
         axes.text(-0.015, 0.5, f"{step:,}", transform=axes.transAxes, ha="right", va="center", fontsize=9, color="#444")
-    return figure
+    return _picture(figure)

@@ -41,7 +41,10 @@ class Run:
         write_record(self.folder, read_record(self.folder) | facts)
 
     def begin(self, emoji: EmojiSet, networks: dict[str, nn.Module], device: torch.device) -> None:
-        """The facts known before the first step."""
+        """The facts known before the first step; what an earlier training in this folder left is dropped."""
+        self.rows.clear()
+        self.shown.clear()
+        self._metrics.unlink(missing_ok=True)
         layers = {name: architecture(network) for name, network in networks.items()}
         self.note(device=machine.describe(device), data=emoji.facts(), architecture=layers)
 
@@ -61,14 +64,17 @@ class Run:
 
     def trained(self, **facts) -> None:
         """Totals of the training loop, and its loss curves."""
-        plots.save(plots.loss_curves(self.rows), self.folder / "loss.png")
+        self._picture("loss.png", plots.loss_curves(self.rows))
         self.note(**facts)
 
     def samples(self, images: Tensor, emoji: EmojiSet) -> Image.Image:
         """Keep samples, float −1..1 `[N, C, H, W]`, as the run's contact sheet, and return it for showing."""
         sheet = plots.contact_sheet(to_uint8(images), emoji.premultiplied)
-        write_whole(self.folder / "sample.png", lambda partial: sheet.save(partial, "png", optimize=True))
+        self._picture("sample.png", sheet)
         return sheet
+
+    def _picture(self, name: str, picture: Image.Image) -> None:
+        write_whole(self.folder / name, lambda partial: picture.save(partial, "png", optimize=True))
 
     def weights(self, generator: nn.Module, emoji: EmojiSet) -> None:
         """Keep a generator with what its images are."""
