@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from emoji_lib.data import pixels
 
@@ -96,10 +96,11 @@ def contact_sheet(images: np.ndarray, premultiplied: bool, columns: int = COLUMN
 
 def through_time(shown: list[tuple[int, np.ndarray]], premultiplied: bool, columns: int = COLUMNS) -> Image.Image:
     """One row of the same latents for each moment, labelled with its step."""
-    figure = Figure(figsize=(7.2, 0.82 * len(shown)), dpi=110)
-    for row, (step, images) in enumerate(shown):
-        axes = figure.add_axes((0.12, 1 - (row + 1) / len(shown), 0.88, 1 / len(shown)))
-        axes.imshow(contact_sheet(images[:columns], premultiplied, columns))
-        axes.set_axis_off()
-        axes.text(-0.015, 0.5, f"{step:,}", transform=axes.transAxes, ha="right", va="center", fontsize=9, color="#444")
-    return _picture(figure)
+    rows = stack(*(contact_sheet(images[:columns], premultiplied, columns) for _, images in shown))
+    whole = Image.new("RGB", (rows.width + 80, rows.height), WHITE)
+    whole.paste(rows, (80, 0))
+    draw = ImageDraw.Draw(whole)
+    for index, (step, _) in enumerate(shown):
+        middle = (index + 0.5) * rows.height / len(shown)
+        draw.text((70, middle), f"{step:,}", fill="#444444", font=ImageFont.load_default(15), anchor="rm")
+    return whole

@@ -73,6 +73,7 @@ def _execute(notebook: Path, folder: Path, parameters: dict) -> str:
             stdout_file=sys.stdout,
             cwd=os.getcwd(),
             config=ipc,
+            coalesce_streams=True,
         )
     except PapermillExecutionError as error:
         cause = error.evalue if error.ename == "BadInput" else f"{error.ename}: {error.evalue}"

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from emoji_lib import BadInput
 from emoji_lib.files import write_whole
@@ -19,10 +19,18 @@ def save_checkpoint(path: Path, state: dict) -> None:
 
 
 def save_weights(path: Path, network: nn.Module, **facts) -> None:
-    """A network as safetensors that describe themselves: its class, its options, and `facts` about its images."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    """A network as safetensors that describe themselves: its class, its options, and `facts` about its images.
+
+    Weights are kept in half precision, but for a tensor that float16 cannot hold.
+    """
+    tensors = {name: _half(tensor.detach().cpu().contiguous()) for name, tensor in network.state_dict().items()}
     metadata = {"network": name_of(network), "options": json.dumps(network.options), "facts": json.dumps(facts)}
     write_whole(path, lambda partial: partial.write_bytes(save(tensors, metadata)))
+
+
+def _half(tensor: Tensor) -> Tensor:
+    half = tensor.half()
+    return half if tensor.is_floating_point() and half.isfinite().all() else tensor
 
 
 def load_weights(path: Path) -> tuple[nn.Module, dict]:
