@@ -1,7 +1,8 @@
 """Systems: named networks and optimizers that do one training step together."""
 
+import contextlib
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -60,20 +61,27 @@ class GAN:
     def step(self, real: Tensor) -> dict[str, Tensor]:
         """One update of both networks; returns the losses and the mean logits of real and fake."""
         real = self.augment(real.contiguous(memory_format=torch.channels_last), self.rng)
-        with machine.autocast(self.device), parametrize.cached():
+        with self._looking():
             fake = self.networks["generator"](self._latents(len(real)))
-            seen = self.augment(fake, self.rng)
-            facts = self._both(real, seen) if self.loss.at_once else self._in_turn(real, seen)
+        fake = self.augment(fake, self.rng)
+        facts = self._both(real, fake) if self.loss.at_once else self._in_turn(real, fake)
         if self.ema:
             self._follow()
         return facts
+
+    @contextlib.contextmanager
+    def _looking(self) -> Iterator[None]:
+        """Forward passes between two moves: in here weights are cast and normalised once, so no optimizer may step."""
+        with machine.autocast(self.device), parametrize.cached():
+            yield
 
     def _logits(self, images: Tensor) -> Tensor:
         return self.networks["discriminator"](images).float()
 
     def _both(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """Both gradients at the same weights and from the same logits, so the discriminator runs forward once."""
-        on_real, on_fake = self._logits(real), self._logits(fake)
+        with self._looking():
+            on_real, on_fake = self._logits(real), self._logits(fake)
         loss_g, loss_d = self.loss.generator(on_real, on_fake), self.loss.discriminator(on_real, on_fake)
         self._gradients("generator", loss_g, retain_graph=True)
         self._gradients("discriminator", loss_d)
@@ -83,11 +91,14 @@ class GAN:
 
     def _in_turn(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """The discriminator moves first and the generator answers the moved one, with the same fakes."""
-        on_real, on_fake = self._logits(real), self._logits(fake.detach())
+        with self._looking():
+            on_real, on_fake = self._logits(real), self._logits(fake.detach())
         loss_d = self.loss.discriminator(on_real, on_fake)
         self._gradients("discriminator", loss_d)
         self.optimizers["discriminator"].step()
-        loss_g = self.loss.generator(on_real.detach(), self._logits(fake))
+        with self._looking():
+            answer = self._logits(fake)
+        loss_g = self.loss.generator(on_real.detach(), answer)
         self._gradients("generator", loss_g)
         self.optimizers["generator"].step()
         return _facts(loss_g, loss_d, on_real, on_fake)

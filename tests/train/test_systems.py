@@ -73,6 +73,25 @@ def test_the_tutorials_loop(fp32):
     assert_same_course(weights(discriminator), weights(plain_d), start_d)
 
 
+@pytest.mark.parametrize("norm", ["batch", "spectral"])
+def test_the_generator_answers_the_moved_discriminator_in_bf16_too(norm, monkeypatch):
+    """Casts and normalised weights are kept for one look; kept longer, they would be those from before the move."""
+    monkeypatch.setattr(device, "number_format", lambda _: "bf16")
+    options = {"norm": norm, "init": "orthogonal"}
+    generator, discriminator = pair(**options)
+    system = systems.GAN(generator, discriminator, loss="bce", learning_rate_g=0, learning_rate_d=0.1, seed=3)
+    real = real_batch()
+    facts = system.step(real)
+    latents = torch.randn(5, 100, generator=torch.Generator().manual_seed(3))
+    discriminator.train(norm == "batch")  # another look in training mode would refine the singular vectors
+    with device.autocast(torch.device("cpu")), torch.no_grad():
+        moved = F.softplus(-discriminator(generator(latents)).float()).mean()
+        torch.manual_seed(0)
+        before = F.softplus(-pair(**options)[1](generator(latents)).float()).mean()
+    assert abs(moved - before) > 0.02
+    assert facts["loss_g"].item() == pytest.approx(moved.item(), abs=0.2 * abs(moved - before).item())
+
+
 def test_the_blogs_loop(fp32):
     """Generator first, then the discriminator on the same fakes: here from one look at each picture."""
     generator, discriminator = pair(**IMPROVED)

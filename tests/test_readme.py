@@ -1,0 +1,23 @@
+"""The README speaks of files and commands that are there."""
+
+import re
+from pathlib import Path
+
+from emoji_lib.__main__ import parser
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_local_link_and_picture_is_there():
+    links = re.findall(r"\]\(([^)#]+)\)", TEXT) + re.findall(r'src="([^"]+)"', TEXT)
+    local = [link for link in links if not link.startswith("http")]
+    assert len(local) > 10
+    assert not [link for link in local if not (ROOT / link).exists()]
+
+
+def test_every_command_it_names_is_one():
+    (commands,) = (action.choices for action in parser()._actions if action.dest == "command")
+    assert set(re.findall(r"python -m emoji_lib ([a-z]+)", TEXT)) <= set(commands)
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    assert set(re.findall(r"(?:^|`)make ([a-z]+)", TEXT, flags=re.MULTILINE)) <= targets
