@@ -15,16 +15,16 @@ run: $(READY)  ## train the improved GAN on emoji faces and say where its pictur
 	$(PY) -m emoji_lib run $(or $(NAME),02-quick)
 
 test: $(READY)  ## style, tests, and every notebook at smoke size
-	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+	$(PY) -m ruff check . && $(PY) -m ruff format --check .
 	$(PY) -m emoji_lib table --check
 	$(PY) -m pytest
 
 lab: $(READY)  ## open the notebooks in JupyterLab
-	$(VENV)/bin/jupyter lab notebooks
+	$(PY) -m jupyter lab notebooks
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13))' || \
 		{ echo "error: $(PYTHON) is not Python 3.11 to 3.13; try make PYTHON=python3.12 …"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt -e .
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -e .
 	@touch $@

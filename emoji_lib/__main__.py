@@ -34,14 +34,12 @@ def data(options: argparse.Namespace) -> None:
 
 def list_experiments(options: argparse.Namespace) -> None:
     from emoji_lib.log import experiments
-    from emoji_lib.log.record import RESULTS, RUNS, runs_in
+    from emoji_lib.log.record import RESULTS, RUNS, newest, runs_in
 
-    newest = {}
-    for folder, record in runs_in(RUNS, RESULTS):
-        newest[record["experiment"]] = (folder, record)
+    runs = runs_in(RUNS, RESULTS)
     rows = []
     for experiment in experiments.load().values():
-        folder, record = newest.get(experiment.name, (None, {"status": "not run"}))
+        folder, record = newest(experiment.name, runs) or (None, {"status": "not run"})
         row = {
             "experiment": experiment.name,
             "notebook": experiment.notebook,
@@ -73,7 +71,7 @@ def run(options: argparse.Namespace) -> None:
 
     out = Path(options.out).expanduser().resolve() if options.out else runner.RUNS
     started = time.perf_counter()
-    folder = runner.run(plan, out=out)
+    folder = runner.run(plan, out=out, resume=options.resume)
     seconds = round(time.perf_counter() - started)
     print(f"\nfinished in {seconds // 60}:{seconds % 60:02d}")
     parts = {
@@ -105,7 +103,7 @@ def sample(options: argparse.Namespace) -> None:
 
     if options.n < 1:
         raise BadInput(f"--n {options.n} is not positive")
-    folder = find_run(options.run)
+    folder = find_run(options.run, "generator.safetensors")
     weights = folder / "generator.safetensors"
     if not weights.is_file():
         raise BadInput(f"{folder} keeps no generator.safetensors; run its experiment again to have one")
@@ -113,8 +111,8 @@ def sample(options: argparse.Namespace) -> None:
     latents = generator.latents(options.n, options.seed)
     with torch.no_grad():
         images = to_uint8(torch.cat([generator(some) for some in latents.split(64)]))
-    if facts["premultiplied"]:
-        images = pixels.unpremultiply(images)
+    if facts["mode"] == "RGBA":
+        images = pixels.unpremultiply(images) if facts["premultiplied"] else pixels.clean(images)
     out = Path(options.out).expanduser()
     out.mkdir(parents=True, exist_ok=True)
     for index, image in enumerate(images):
@@ -124,6 +122,7 @@ def sample(options: argparse.Namespace) -> None:
 
 
 def table(options: argparse.Namespace) -> None:
+    from emoji_lib.files import write_whole
     from emoji_lib.log import table as results
 
     old, new = results.updated()
@@ -132,10 +131,45 @@ def table(options: argparse.Namespace) -> None:
             raise BadInput("the README's results table is stale; `python -m emoji_lib table` renews it")
         print("the README's results table is in step with results/")
     elif old != new:
-        results.README.write_text(new, encoding="utf-8")
+        write_whole(results.README, lambda partial: partial.write_text(new, encoding="utf-8"))
         print("README.md: results table renewed")
     else:
         print("README.md: nothing to change")
+
+
+def missing(options: argparse.Namespace) -> None:
+    from emoji_lib.log import missing as lacking
+
+    out = Path(options.out).expanduser().resolve() if options.out else lacking.RESULTS
+    if options.minutes < 0 or options.jobs < 1:
+        raise BadInput(f"--minutes {options.minutes:g} must not be negative and --jobs {options.jobs} at least 1")
+    lacks = [name for name, _ in lacking.waiting(out, options.names)]
+    print(f"lacking {len(lacks)}: {', '.join(lacks) or 'nothing'}", flush=True)
+    chosen = {"names": options.names, "device": options.device, "minutes": options.minutes, "jobs": options.jobs}
+    ended = lacking.run_missing(out, **chosen)
+    for name in lacks:
+        print(f"  {name:<18} {ended.get(name, 'not begun: the time was used')}")
+    if "failed" in ended.values():
+        raise RunFailed("some runs failed; their records say why")
+
+
+def bench(options: argparse.Namespace) -> None:
+    from emoji_lib.train import bench as speed
+    from emoji_lib.train.device import pick
+
+    rows = []
+    for row in speed.bench(options.batch, options.features, pick(options.device)):
+        rows.append(row)
+        if not options.json:
+            print(
+                f"batch {row['batch']:>4}: plain loop {row['reference_images_per_second']:,.0f} images/s, "
+                f"ours {row['images_per_second']:,.0f}, ratio {row['ratio']:.2f}, {row['peak_share']:.0%} of peak",
+                flush=True,
+            )
+    if options.json:
+        print(json.dumps(rows, indent=2))
+    else:
+        print(f"features {options.features}, {rows[0]['device']}")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -175,6 +209,8 @@ def parser() -> argparse.ArgumentParser:
         "--out", help="where the run's folder is made (default: runs/, which git ignores; results/ keeps it)"
     )
 
+    one.add_argument("--resume", action="store_true", help="go on with the newest run that is not finished")
+
     one = command(
         store,
         "store",
@@ -198,6 +234,21 @@ def parser() -> argparse.ArgumentParser:
 
     one = command(table, "table", "write the README's results table from the kept runs", "table --check")
     one.add_argument("--check", action="store_true", help="change nothing; fail when the table is stale")
+
+    one = command(missing, "missing", "run whatever the log still lacks, longest-waiting first", "missing --minutes 30")
+    one.add_argument("names", nargs="*", metavar="NAME", help="only these experiments")
+    one.add_argument("--device", default="", help="auto, cpu or cuda, instead of what the experiments say")
+    one.add_argument(
+        "--minutes", type=float, default=0.0, help="stop by then; what is cut off goes on at the next call"
+    )
+    one.add_argument("--jobs", type=int, default=1, help="how many side by side (default: 1)")
+    one.add_argument("--out", help="where the runs' folders are (default: results/)")
+
+    one = command(bench, "bench", "training speed beside a plain loop, in one process", "bench --batch 5 64")
+    one.add_argument("--batch", type=int, nargs="+", default=[5, 64, 256], help="batch sizes (default: 5 64 256)")
+    one.add_argument("--features", type=int, default=64, help="feature maps next to the picture (default: 64)")
+    one.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    one.add_argument("--json", action="store_true", help="print rows for machines")
     return top
 
 
@@ -208,8 +259,8 @@ def main(arguments: list[str] | None = None) -> int:
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(f"\n{stopped or 'stopped'}", file=sys.stderr)
         return 130
     except (RunFailed, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

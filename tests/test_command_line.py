@@ -55,7 +55,7 @@ def test_a_mistake_is_one_line_and_exit_2(arguments, told):
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", ["data", "list", "run", "store", "sample", "table"])
+@pytest.mark.parametrize("command", ["data", "list", "run", "store", "sample", "table", "missing", "bench"])
 def test_help_has_an_example(command, capsys):
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])
@@ -63,9 +63,10 @@ def test_help_has_an_example(command, capsys):
     assert f"example: python -m emoji_lib {command}" in capsys.readouterr().out
 
 
-def test_samples_are_rgba_with_clean_transparency_and_repeat(tmp_path, capsys):
+@pytest.mark.parametrize("premultiplied", [True, False])
+def test_samples_are_rgba_with_clean_transparency_and_repeat(premultiplied, tmp_path, capsys):
     folder = record.create("02-test", "02_improved_gan", "", {"seed": 0}, tmp_path)
-    save_weights(folder / "generator.safetensors", dcgan.Generator(4), mode="RGBA", premultiplied=True)
+    save_weights(folder / "generator.safetensors", dcgan.Generator(4), mode="RGBA", premultiplied=premultiplied)
     for out in ("a", "b"):
         assert main(["sample", str(folder), "--n", "3", "--seed", "5", "--out", str(tmp_path / out)]) == 0
     assert "3 RGBA PNGs in " in capsys.readouterr().out

@@ -12,7 +12,12 @@ from emoji_lib.log import experiments, record, runner
 
 NOTEBOOKS = sorted(experiments.NOTEBOOKS.glob("*.ipynb"))
 SMOKE = {"features": 4, "steps": 3, "batch_size": 4}
+PACKAGE = experiments.ROOT / "emoji_lib"
 EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def outputs(path):
+    return [output for cell in nbformat.read(path, 4).cells if cell.cell_type == "code" for output in cell.outputs]
 
 
 @EACH
@@ -46,8 +51,16 @@ def test_stored_outputs_are_those_of_this_code(path):
     notebook = nbformat.read(path, 4)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
-    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
+    assert not [output for output in outputs(path) if output.output_type == "error"]
     assert notebook.metadata["emoji_lib"]["code_sha256"] == runner.fingerprint(notebook), "run it again and store it"
+
+
+@EACH
+def test_shown_source_is_todays_source(path):
+    package = "\n".join(file.read_text(encoding="utf-8") for file in PACKAGE.glob("*/*.py"))
+    shown = [output["data"].get("text/markdown", "") for output in outputs(path) if "data" in output]
+    for line in (line for text in shown if text.startswith("```python") for line in text.splitlines()):
+        assert line.startswith("```") or f"{line}\n" in package, line
 
 
 @EACH

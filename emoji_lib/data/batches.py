@@ -27,6 +27,8 @@ class Batches:
     def __init__(self, images: np.ndarray, batch_size: int, seed: int, device: torch.device | str = "cpu"):
         if batch_size < 1:
             raise BadInput(f"batch_size {batch_size} is not positive")
+        if seed < 0:
+            raise BadInput(f"seed {seed} is negative")
         self.images = torch.from_numpy(np.ascontiguousarray(images)).to(device)
         self.batch_size = batch_size
         self.seed = seed

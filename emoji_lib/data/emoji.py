@@ -8,6 +8,7 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,7 @@ def _png_folder(top: Path) -> Path | None:
 def _checkout_version(folder: Path) -> str:
     for parent in (folder, *folder.parents[:2]):
         if (parent / "package.json").is_file():
-            return json.loads((parent / "package.json").read_text())["version"]
+            return json.loads((parent / "package.json").read_text()).get("version", "unversioned")
     return "unversioned"
 
 
@@ -110,16 +111,15 @@ SELECTIONS = {
 
 def _choose(selection: str, emoji: list[Emoji], images: np.ndarray) -> np.ndarray:
     """Indices of a named selection, of the one emoji with that name, character or code, or of several joined by `+`."""
-    if selection in SELECTIONS:
-        return np.flatnonzero(SELECTIONS[selection].rule(emoji, images))
-    wanted = selection.strip()
-    plain = wanted.casefold().removeprefix("u+")
+    wanted = re.sub(r"\bu\+(?=[0-9a-f])", "", selection.strip().casefold())
+    if wanted in SELECTIONS:
+        return np.flatnonzero(SELECTIONS[wanted].rule(emoji, images))
     for index, one in enumerate(emoji):
-        if plain in (one.name.casefold(), one.code) or (wanted and bare(wanted) == bare(one.character)):
+        if wanted in (one.name.casefold(), one.code) or (wanted and bare(wanted) == bare(one.character)):
             return np.array([index])
     if "+" in wanted:
         return np.unique(np.concatenate([_choose(part, emoji, images) for part in wanted.split("+")]))
-    hint = nearest(plain, [*SELECTIONS, *(one.name for one in emoji)])
+    hint = nearest(wanted, [*SELECTIONS, *(one.name for one in emoji)])
     raise BadInput(
         f"unknown selection {selection!r}{hint}. The selections are {', '.join(SELECTIONS)}; the name, character or "
         "code point of an emoji (1f600) selects that one; `+` joins several; ./path selects a folder of your own PNGs"
@@ -189,9 +189,10 @@ def open_library(folder: Path | None = None) -> Library:
     contents = [path.read_bytes() for path in paths]
     digests = [hashlib.sha256(content).hexdigest() for content in contents]
     side = pixels.decode(contents[0], paths[0]).shape[-1] if folder else NATIVE
-    images = pixels.cached("".join(digests), lambda: pixels.decode_all(paths, contents, side))
+    shape = (len(paths), 4, side, side)
+    images = pixels.cached("".join(digests), shape, lambda: pixels.decode_all(paths, contents, side))
     if folder:
-        emoji = [Emoji(path.stem, path.stem, group=path.relative_to(folder).parts[0]) for path in paths]
+        emoji = [Emoji(path.stem, path.stem, group=path.parent.name if path.parent != folder else "") for path in paths]
     else:
         emoji = [identify(path.stem) for path in paths]
     return Library(images, emoji, digests, source)

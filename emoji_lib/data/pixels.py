@@ -18,8 +18,10 @@ def decode(data: bytes, path: Path) -> np.ndarray:
     """One PNG as straight (not premultiplied) RGBA, uint8 `[4, H, W]`."""
     try:
         with Image.open(io.BytesIO(data)) as image:
+            if image.mode[0] in "IF":  # Pillow would clip these to 0..255 without a word
+                raise ValueError(f"it has more than 8 bits a channel, mode {image.mode}")
             pixels = np.asarray(image.convert("RGBA"))
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises on broken PNGs
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what Pillow raises on bad PNGs
         raise BadInput(f"{path} is not a readable image ({error}); replace or remove it") from error
     return pixels.transpose(2, 0, 1)
 
@@ -40,13 +42,16 @@ def cache_folder() -> Path:
     return Path(base) / "emoji_lib"
 
 
-def cached(key: str, decode: Callable[[], np.ndarray]) -> np.ndarray:
+def cached(key: str, shape: tuple[int, ...], decode: Callable[[], np.ndarray]) -> np.ndarray:
     """`decode()`, kept on disk under the hash of `key`. A cache that cannot be read or written costs only time."""
-    path = cache_folder() / f"{hashlib.sha256(key.encode()).hexdigest()}.npy"
     try:
-        return np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError):  # not there, or cut short
-        pass
+        path = cache_folder() / f"{hashlib.sha256(key.encode()).hexdigest()}.npy"
+    except RuntimeError:  # no home
+        return decode()
+    with contextlib.suppress(OSError, ValueError, EOFError):  # not there, or cut short
+        images = np.load(path, mmap_mode="r")
+        if images.shape == shape and images.dtype == np.uint8:
+            return images
     images = decode()
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,11 +71,17 @@ def premultiply(images: np.ndarray) -> np.ndarray:
     return np.concatenate((product.astype(np.uint8), images[:, 3:]), axis=1)
 
 
-def unpremultiply(images: np.ndarray, threshold: int = 8) -> np.ndarray:
-    """Premultiplied to straight colour, uint8 `[N, 4, H, W]`; alpha below `threshold` becomes clean transparency."""
-    alpha = np.where(images[:, 3:] < threshold, 0, images[:, 3:]).astype(np.uint16)
+def clean(images: np.ndarray, threshold: int = 8) -> np.ndarray:
+    """RGBA `[N, 4, H, W]` with alpha below `threshold` made fully transparent, and nothing hidden beneath."""
+    return np.where(images[:, 3:] < threshold, 0, images).astype(np.uint8)
+
+
+def unpremultiply(images: np.ndarray) -> np.ndarray:
+    """Premultiplied to straight colour, uint8 `[N, 4, H, W]`, with clean transparency."""
+    images = clean(images)
+    alpha = images[:, 3:].astype(np.uint16)
     colour = np.minimum(255, (images[:, :3] * np.uint16(255) + alpha // 2) // np.maximum(alpha, 1))
-    return np.concatenate((np.where(alpha > 0, colour, 0), alpha), axis=1).astype(np.uint8)
+    return np.concatenate((colour.astype(np.uint8), images[:, 3:]), axis=1)
 
 
 def over(images: np.ndarray, background: tuple[int, int, int] = (255, 255, 255), *, premultiplied: bool) -> np.ndarray:

@@ -3,7 +3,7 @@
 import ast
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -29,7 +29,7 @@ class Parameter:
         """`value` as this parameter's type; text is read, so that `1e-4` from YAML or a shell is a number."""
         try:
             return _READERS[self.type](value)
-        except (KeyError, ValueError, AttributeError, TypeError):
+        except (KeyError, ValueError, AttributeError, TypeError, OverflowError):
             article = "an" if self.type == "int" else "a"
             raise BadInput(f"{self.name} is {article} {self.type} (such as {self.default!r}), not {value!r}") from None
 
@@ -45,7 +45,7 @@ def _float(value) -> float:
 
 
 def _int(value) -> int:
-    if isinstance(value, bool) or int(value) != (value if isinstance(value, float) else int(value)):
+    if isinstance(value, bool) or (isinstance(value, float) and value != int(value)):
         raise ValueError(value)
     return int(value)
 
@@ -81,7 +81,8 @@ def parameters_of(path: Path) -> dict[str, Parameter]:
     lines, found = source.splitlines(), {}
     for node in ast.parse(source).body:
         if isinstance(node, ast.AnnAssign):
-            comment = lines[node.end_lineno - 1][node.end_col_offset :].strip().removeprefix("#").strip()
+            rest = lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode()  # ast counts bytes
+            comment = rest.strip().removeprefix("#").strip()
             found[node.target.id] = Parameter(node.target.id, node.annotation.id, ast.literal_eval(node.value), comment)
     return found
 
@@ -94,29 +95,37 @@ def check(parameters: dict, known: dict[str, Parameter], where: str) -> dict:
     return {name: known[name].read(value) for name, value in parameters.items()}
 
 
+class _NoDuplicates(yaml.SafeLoader):
+    """YAML keeps the last of two equal keys without a word, and an entry made by copying one would vanish."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice:
+            raise yaml.YAMLError(f"{twice} stands twice{node.start_mark}")
+        return super().construct_mapping(node, deep)
+
+
 @cache
 def load() -> dict[str, Experiment]:
     """Every entry of `notebooks/experiments.yaml`, checked against its notebook."""
     path = NOTEBOOKS / "experiments.yaml"
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        entries = yaml.load(path.read_text(encoding="utf-8"), _NoDuplicates)
     except (OSError, yaml.YAMLError) as error:
         raise BadInput(f"{path} cannot be read: {error}") from error
-    experiments = {}
-    for name, entry in entries.items():
-        unknown = entry.keys() - {"notebook", "source", "about", "parameters"}
-        if unknown or "notebook" not in entry:
-            raise BadInput(
-                f"{path}: {name} needs a notebook and may have source, about, parameters; not {sorted(unknown)}"
-            )
-        one = Experiment(
-            name, entry["notebook"], entry.get("source", ""), entry.get("about", ""), entry.get("parameters") or {}
-        )
-        if not one.path.is_file():
-            raise BadInput(f"{path}: {name} names the notebook {one.notebook!r}, which is not in {NOTEBOOKS.name}/")
-        checked = check(one.parameters, parameters_of(one.path), f"{path.name}: {name}")
-        experiments[name] = Experiment(name, one.notebook, one.source, one.about, checked)
-    return experiments
+    return {name: _experiment(name, entry, path) for name, entry in entries.items()}
+
+
+def _experiment(name: str, entry, path: Path) -> Experiment:
+    known = {"notebook", "source", "about", "parameters"}
+    parameters = entry.get("parameters") or {} if isinstance(entry, dict) else None
+    if not isinstance(parameters, dict) or "notebook" not in entry or entry.keys() - known:
+        raise BadInput(f"{path}: {name} needs a notebook and may have source, about and parameters (a mapping)")
+    one = Experiment(name, entry["notebook"], entry.get("source", ""), entry.get("about", ""), parameters)
+    if not one.path.is_file():
+        raise BadInput(f"{path}: {name} names the notebook {one.notebook!r}, which is not in {NOTEBOOKS.name}/")
+    return replace(one, parameters=check(parameters, parameters_of(one.path), f"{path.name}: {name}"))
 
 
 def find(name: str) -> Experiment:
@@ -129,19 +138,23 @@ def find(name: str) -> Experiment:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run that may start: `parameters` is all of them, `injected` those that differ from the notebook's defaults."""
+    """A run that may start: `parameters` is all of them, `injected` those that differ from the notebook's defaults,
+    `changed` those that differ from the experiment's, the seed apart.
+    """
 
     experiment: Experiment
     parameters: dict
     injected: dict
+    changed: dict
 
 
 def plan(name: str, given: dict) -> Plan:
     """The run of an experiment with the parameters in `given` changed; raises `BadInput` for anything amiss."""
     experiment = find(name)
     known = parameters_of(experiment.path)
-    differing = experiment.parameters | check(given, known, experiment.notebook)
     defaults = {key: parameter.default for key, parameter in known.items()}
-    return Plan(
-        experiment, defaults | differing, {key: value for key, value in differing.items() if value != defaults[key]}
-    )
+    named = defaults | experiment.parameters
+    wanted = named | check(given, known, experiment.notebook)
+    injected = {key: value for key, value in wanted.items() if value != defaults[key]}
+    changed = {key: value for key, value in wanted.items() if value != named[key] and key not in ("seed", "device")}
+    return Plan(experiment, wanted, injected, changed)

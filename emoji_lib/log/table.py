@@ -5,11 +5,10 @@ from pathlib import Path
 from emoji_lib import BadInput
 from emoji_lib.data.emoji import ROOT
 from emoji_lib.log import experiments
-from emoji_lib.log.record import RESULTS, runs_in
+from emoji_lib.log.record import GOOD, RESULTS, runs_in
 
 README = ROOT / "README.md"
 BEGIN, END = "<!-- results: begin (python -m emoji_lib table) -->", "<!-- results: end -->"
-ROWS = ("finished", "collapsed")
 HYPERPARAMETERS = {
     "batch_size": "batch",
     "learning_rate_g": "lr G",
@@ -26,7 +25,7 @@ def table(results: Path = RESULTS) -> str:
     """Markdown, a row for each kept run in the order of `experiments.yaml`."""
     order = list(experiments.load())
     runs = [
-        (folder, record) for folder, record in runs_in(results) if record["status"] in ROWS and "architecture" in record
+        (folder, record) for folder, record in runs_in(results) if record["status"] in GOOD and "architecture" in record
     ]
     runs.sort(
         key=lambda run: (
@@ -40,13 +39,15 @@ def table(results: Path = RESULTS) -> str:
 
 def _row(folder: Path, record: dict) -> str:
     link = folder.relative_to(ROOT).as_posix() if folder.is_relative_to(ROOT) else folder.name
+    commit = f"`{record['commit'][:7]}`" if record["commit"] else "no commit"
     dirty = ", dirty tree" if record["dirty"] else ""
+    changed = "".join(f"<br>**changed: {key} {_plain(value)}**" for key, value in record.get("changed", {}).items())
     status = "" if record["status"] == "finished" else f"<br>**{record['status']}**"
     scores = "".join(f"<br>{name} {value}" for name, value in record["scores"].items())
     data, speed = record["data"], f"{record['images_per_second']:,.0f} images/s"
     run = [
         f"[**{record['experiment']}**]({link}/record.json){status}",
-        f"`{record['commit'][:7]}`{dirty}, seed {record['seed']}",
+        f"{commit}{dirty}, seed {record['seed']}{changed}",
         f"[notebook]({link}/notebook.ipynb)<br>",
         f"{data['selection']}: {data['images']:,} images",
         f"{record['steps']:,} steps, {record['images_seen']:,} images seen",

@@ -16,10 +16,13 @@ STAGES = ((4, 1, 0), (4, 2, 1), (4, 2, 0), (4, 2, 1), (4, 2, 1))
 # What the improved GAN changes, besides its loss. Each can be taken back by itself.
 IMPROVED = {"bias": True, "activation": "gelu", "norm": "spectral", "init": "orthogonal"}
 
+SAMPLING = 2**32  # apart from the seeds of training
+
 
 class Generator(nn.Module):
     """Latents `[N, latent]` → images `[N, channels, 72, 72]` in −1..1 (DCGAN, Radford et al. 2016).
 
+    `activation` is `dcgan` (ReLU here, leaky ReLU with slope 0.2 in the discriminator), `gelu`, `relu` or `leaky_relu`.
     With the defaults it is the baseline: batch norm, ReLU, no biases, N(0, 0.02²) weights. `norm` means the same as for
     the discriminator, so `spectral` leaves the generator without any.
     """
@@ -31,7 +34,7 @@ class Generator(nn.Module):
         channels: int = 4,
         *,
         bias: bool = False,
-        activation: str = "relu",
+        activation: str = "dcgan",
         norm: str = "batch",
         init: str = "normal",
     ):
@@ -39,6 +42,7 @@ class Generator(nn.Module):
         check_options(features, norm)
         self.options = {"features": features, "latent": latent, "channels": channels, "bias": bias}
         self.options |= {"activation": activation, "norm": norm, "init": init}
+        activation = "relu" if activation == "dcgan" else activation
         widths = [latent, 8 * features, 4 * features, 2 * features, features, channels]
         layers = []
         for stage, ((n_in, n_out), geometry) in enumerate(zip(pairwise(widths), STAGES, strict=True)):
@@ -54,8 +58,8 @@ class Generator(nn.Module):
         return self.layers(latents[:, :, None, None])
 
     def latents(self, n: int, seed: int) -> Tensor:
-        """Standard normal latents `[N, latent]`, the same on every device."""
-        return torch.randn(n, self.options["latent"], generator=torch.Generator().manual_seed(seed))
+        """Standard normal latents `[N, latent]`, the same on every device, and none that training with `seed` draws."""
+        return torch.randn(n, self.options["latent"], generator=torch.Generator().manual_seed(SAMPLING + seed))
 
 
 class Discriminator(nn.Module):
@@ -70,7 +74,7 @@ class Discriminator(nn.Module):
         channels: int = 4,
         *,
         bias: bool = False,
-        activation: str = "leaky_relu",
+        activation: str = "dcgan",
         norm: str = "batch",
         init: str = "normal",
     ):
@@ -78,6 +82,7 @@ class Discriminator(nn.Module):
         check_options(features, norm)
         self.options = {"features": features, "channels": channels, "bias": bias}
         self.options |= {"activation": activation, "norm": norm, "init": init}
+        activation = "leaky_relu" if activation == "dcgan" else activation
         widths = [channels, features, 2 * features, 4 * features, 8 * features, 1]
         convolution = ReplicateConv2d if norm == "spectral" else nn.Conv2d
         *convs, head = (
@@ -85,7 +90,7 @@ class Discriminator(nn.Module):
             for (n_in, n_out), geometry in zip(pairwise(widths), STAGES[::-1], strict=True)
         )
         blocks = [block(conv, activation, batch_norm=norm == "batch" and conv is not convs[0]) for conv in convs]
-        self.layers = nn.Sequential(*blocks, head)
+        self.layers, self.head = nn.Sequential(*blocks), head
         initialise(self, init)
         if norm == "spectral":
             for conv in convs:
@@ -94,7 +99,9 @@ class Discriminator(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         if images.shape[1:] != (self.options["channels"], 72, 72):
             raise ValueError(f"images are [N, {self.options['channels']}, 72, 72], not {list(images.shape)}")
-        return self.layers(images)[:, 0, 0, 0]
+        seen = self.layers(images)
+        with torch.autocast(images.device.type, enabled=False):  # logits are few, and differ by little at first
+            return self.head(seen.float())[:, 0, 0, 0]
 
 
 def check_options(features: int, norm: str) -> None:

@@ -82,7 +82,7 @@ class ReplicateConv2d(nn.Conv2d):
     def forward(self, images: Tensor) -> Tensor:
         for _ in range(self.padding[0]):
             images = _ReplicatePad.apply(images)
-        return nn.functional.conv2d(images, self.weight, self.bias, self.stride)
+        return nn.functional.conv2d(images, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
 def block(conv: nn.Module, activation: str, *, batch_norm: bool = False) -> nn.Sequential:

@@ -1,5 +1,6 @@
 """Files that hold weights: written whole, and read without running anybody's code."""
 
+import io
 import json
 from pathlib import Path
 
@@ -13,9 +14,41 @@ from emoji_lib.files import write_whole
 from emoji_lib.nets import build, name_of
 
 
-def save_checkpoint(path: Path, state: dict) -> None:
-    """A system's `state_dict` with the step and whatever else is needed to go on."""
-    write_whole(path, lambda partial: torch.save(state, partial))
+class Checkpoints:
+    """The last two checkpoints of a run, each a file of its own, so that one is whole whenever a run is killed."""
+
+    KEPT = 2
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def paths(self) -> list[Path]:
+        """Oldest first."""
+        return sorted(self.folder.glob("checkpoint-*.pt"))
+
+    def save(self, step: int, state: dict) -> None:
+        """Write the state after `step`, then drop what is older than the last two."""
+        buffer = io.BytesIO()  # torch names no cause when a disk is full; a plain write does
+        torch.save(state, buffer)
+        write_whole(self.folder / f"checkpoint-{step:09d}.pt", lambda partial: partial.write_bytes(buffer.getbuffer()))
+        for old in self.paths()[: -self.KEPT]:
+            old.unlink()
+
+    def load(self) -> dict | None:
+        """The newest state that can be read, or nothing where there is none; says which files it passed over.
+
+        Nothing in a file is run: `weights_only` refuses anything but tensors and plain values. Raises `BadInput` where
+        there are files and none can be read.
+        """
+        paths = self.paths()
+        for path in reversed(paths):
+            try:
+                return torch.load(path, map_location="cpu", weights_only=True)
+            except Exception as error:  # damaged bytes raise whatever they happen to spell
+                print(f"{path.name} cannot be read and is passed over ({type(error).__name__})", flush=True)
+        if paths:
+            raise BadInput(f"no checkpoint in {self.folder} can be read; remove them to start from the beginning")
+        return None
 
 
 def save_weights(path: Path, network: nn.Module, **facts) -> None:

@@ -15,24 +15,26 @@ def pick(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
+        if device.type not in ("cpu", "cuda"):
+            raise RuntimeError(f"no {device.type} here")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise BadInput(f"device {name!r} cannot be used here; give auto, cpu or cuda ({error})") from error
+        raise BadInput(f"device {name!r} cannot be used; give auto, cpu or cuda ({error})") from error
     return device
 
 
 def describe(device: torch.device) -> str:
     """The device in words, for a run's record."""
     if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
+        return f"{torch.cuda.get_device_name(device)}, {number_format(device)}"
     capability = torch.backends.cpu.get_cpu_capability()
     return f"{platform.machine()} CPU, {torch.get_num_threads()} threads, {capability}, {number_format(device)}"
 
 
 def number_format(device: torch.device) -> str:
-    """`bf16` where products in it are faster than in fp32 by design: CUDA, and CPUs with bf16 dot products."""
+    """`bf16` where the processor multiplies it natively (Ampere and later; CPUs with its dot products), or `fp32`."""
     if device.type == "cuda":
-        return "bf16"
+        return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp32"
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     return "bf16" if supported() else "fp32"
 

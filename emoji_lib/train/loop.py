@@ -1,9 +1,12 @@
-"""The one loop: batches into a system's step, means out to a record, and a line to whoever waits."""
+"""The one loop: batches into a system's step, means out to a record, checkpoints, and a line to whoever waits."""
 
 import math
+import signal
+import threading
 import time
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from emoji_lib.data.batches import Batches
@@ -11,18 +14,21 @@ from emoji_lib.data.batches import Batches
 SHOWN_AT = (0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)  # shares of a run at which the fixed latents are drawn
 LOGGED = 400  # rows of metrics in a whole run
 SAY_EVERY = 10.0  # seconds between progress lines
+KEEP_EVERY = 60.0  # seconds between checkpoints
 
 
 class System(Protocol):
     def step(self, real: Tensor) -> dict[str, Tensor]: ...
     def sample(self, latents: Tensor) -> Tensor: ...
     def state_dict(self) -> dict: ...
+    def load_state_dict(self, state: dict) -> None: ...
 
 
 class Recorder(Protocol):
+    def restore(self) -> dict | None: ...
     def log(self, step: int, facts: dict[str, float]) -> None: ...
     def show(self, step: int, images: Tensor) -> None: ...
-    def keep(self, state: dict) -> None: ...
+    def keep(self, step: int, state: dict) -> None: ...
     def trained(self, **facts) -> None: ...
 
 
@@ -30,55 +36,115 @@ class Diverged(RuntimeError):
     """Training produced a number that is not finite."""
 
 
-def train(system: System, batches: Batches, steps: int, recorder: Recorder, latents: Tensor) -> None:
-    """`steps` steps of `system` on `batches`.
+class Interrupted(KeyboardInterrupt):
+    """Training was asked to stop and has put down a checkpoint."""
+
+
+def train(
+    system: System,
+    batches: Batches,
+    steps: int,
+    recorder: Recorder,
+    latents: Tensor,
+    *,
+    keep_every: float = KEEP_EVERY,
+) -> None:
+    """`steps` steps of `system` on `batches`, or what a checkpoint of the recorder leaves of them.
 
     About `LOGGED` rows of metrics reach the recorder, each the mean since the row before, so that nothing waits for the
-    device in between. `latents` are drawn at the shares of the run in `SHOWN_AT`. Raises `Diverged`.
+    device in between. `latents` are drawn at the shares of the run in `SHOWN_AT`. A checkpoint is kept every
+    `keep_every` seconds, at the end, and when the process is asked to stop (SIGINT, SIGTERM), which then raises
+    `Interrupted`. Raises `Diverged`. On a CPU a run in pieces equals a run in one go bit for bit.
     """
     every = max(1, steps // LOGGED)
     shown = {max(1, round(steps * share)) for share in SHOWN_AT}
-    sums: dict[str, Tensor] = {}
-    since, progress = 0, Progress(steps, batches.batch_size)
-    for step in range(1, steps + 1):
-        facts = system.step(batches[step - 1])
-        sums = {name: value + sums.get(name, 0) for name, value in facts.items()}
-        since += 1
-        if since == every or step == steps:
-            means = {name: round(float(value) / since, 6) for name, value in sums.items()}
-            if not all(map(math.isfinite, means.values())):
-                raise Diverged(
-                    f"training left the finite numbers by step {step}: {means}; a lower learning rate may help"
-                )
-            recorder.log(step, means)
-            progress.say(step, means)
-            sums, since = {}, 0
-        if step in shown:
-            recorder.show(step, system.sample(latents))
-    recorder.keep({"step": steps, "system": system.state_dict(), "latents": latents})
-    recorder.trained(steps=steps, images_seen=steps * batches.batch_size, images_per_second=progress.speed(steps))
+    tally, first, seconds = Tally(), 0, 0.0
+    if state := recorder.restore():
+        system.load_state_dict(state["system"])
+        torch.set_rng_state(state["torch_rng"])
+        tally, first, seconds = Tally(state["sums"], state["since"]), state["step"], state["seconds"]
+        print(f"going on from step {first:,} of {steps:,}", flush=True)
+    progress = Progress(first, steps, batches.batch_size, seconds)
+    kept, kept_at = first, time.perf_counter()
+    with StopRequest() as stop:
+        for step in range(first + 1, steps + 1):
+            tally.add(system.step(batches[step - 1]))
+            if tally.since == every or step == steps:
+                means = tally.take()
+                if not all(map(math.isfinite, means.values())):
+                    raise Diverged(f"by step {step} {means}; last checkpoint: step {kept}; try a lower learning rate")
+                recorder.log(step, means)
+                progress.say(step, means)
+            if step in shown:
+                recorder.show(step, system.sample(latents))
+            seconds = progress.seconds()
+            if stop.asked or step == steps or time.perf_counter() - kept_at >= keep_every:
+                state = {"step": step, "sums": tally.sums, "since": tally.since, "seconds": seconds}
+                recorder.keep(step, state | {"system": system.state_dict(), "torch_rng": torch.get_rng_state()})
+                kept, kept_at = step, time.perf_counter()
+            if stop.asked and step < steps:
+                raise Interrupted(f"stopped at step {step:,} of {steps:,}, where a checkpoint was kept")
+    speed = round(steps * batches.batch_size / seconds, 1)
+    recorder.trained(steps=steps, images_seen=steps * batches.batch_size, images_per_second=speed)
+
+
+class Tally:
+    """Sums of a system's facts on its device, so that nothing waits for it between two rows."""
+
+    def __init__(self, sums: dict[str, Tensor] | None = None, since: int = 0):
+        self.sums, self.since = sums or {}, since
+
+    def add(self, facts: dict[str, Tensor]) -> None:
+        self.sums = {name: value + self.sums.get(name, 0) for name, value in facts.items()}
+        self.since += 1
+
+    def take(self) -> dict[str, float]:
+        """The means since the last time."""
+        means = {name: round(float(value) / self.since, 6) for name, value in self.sums.items()}
+        self.sums, self.since = {}, 0
+        return means
+
+
+class StopRequest:
+    """While open, SIGINT and SIGTERM only set `asked`, so that a step is never cut in two."""
+
+    def __init__(self):
+        self.asked = False
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> "StopRequest":
+        if threading.current_thread() is threading.main_thread():  # Python hands signals to no other
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def _ask(self, number, frame) -> None:
+        self.asked = True
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
 
 class Progress:
     """A plain line every so often; carriage returns would be frozen into stored notebooks."""
 
-    def __init__(self, steps: int, batch_size: int):
-        self.steps, self.batch_size = steps, batch_size
+    def __init__(self, first: int, steps: int, batch_size: int, seconds: float = 0.0):
+        self.first, self.steps, self.batch_size = first, steps, batch_size
+        self.before = seconds
         self.started = self.said = time.perf_counter()
 
-    def speed(self, step: int) -> float:
-        """Images a second since the start."""
-        return round(step * self.batch_size / (time.perf_counter() - self.started), 1)
+    def seconds(self) -> float:
+        """Time spent training, that of earlier pieces of the run included."""
+        return self.before + time.perf_counter() - self.started
 
     def say(self, step: int, means: dict[str, float]) -> None:
         now = time.perf_counter()
         if now - self.said < SAY_EVERY and step < self.steps:
             return
         self.said = now
-        left = (now - self.started) / step * (self.steps - step)
+        a_step = (now - self.started) / (step - self.first)
+        left = int(a_step * (self.steps - step))
         numbers = "  ".join(f"{name} {value:.2f}" for name, value in means.items() if name.startswith("loss"))
-        print(
-            f"step {step:,}/{self.steps:,} ({step / self.steps:.0%})  {numbers}  {self.speed(step):,.0f} images/s  "
-            f"{int(left) // 60}:{int(left) % 60:02d} left",
-            flush=True,
-        )
+        speed = f"{self.batch_size / a_step:,.0f} images/s  {left // 60}:{left % 60:02d} left"
+        print(f"step {step:,}/{self.steps:,} ({step / self.steps:.0%})  {numbers}  {speed}", flush=True)

@@ -60,7 +60,7 @@ class GAN:
 
     def step(self, real: Tensor) -> dict[str, Tensor]:
         """One update of both networks; returns the losses and the mean logits of real and fake."""
-        real = self.augment(real.contiguous(memory_format=torch.channels_last), self.rng)
+        real = self.augment(real, self.rng)
         with self._looking():
             fake = self.networks["generator"](self._latents(len(real)))
         fake = self.augment(fake, self.rng)
@@ -76,7 +76,7 @@ class GAN:
             yield
 
     def _logits(self, images: Tensor) -> Tensor:
-        return self.networks["discriminator"](images).float()
+        return self.networks["discriminator"](images.contiguous(memory_format=torch.channels_last))
 
     def _both(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """Both gradients at the same weights and from the same logits, so the discriminator runs forward once."""
@@ -109,7 +109,9 @@ class GAN:
         for parameter, grad in zip(
             parameters, torch.autograd.grad(loss, parameters, retain_graph=retain_graph), strict=True
         ):
-            parameter.grad = grad
+            # Fused Adam walks memory as it lies, so a gradient has to lie as its parameter does.
+            alike = grad.stride() == parameter.stride()
+            parameter.grad = grad if alike else torch.empty_like(parameter).copy_(grad)
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -127,14 +129,30 @@ class GAN:
         self.average.train(training)
         return images.float()
 
+    def _modules(self) -> dict[str, nn.Module]:
+        return self.networks | ({"average": self.average} if self.ema else {})
+
     def state_dict(self) -> dict:
         """Everything a checkpoint needs to go on from here."""
-        modules = self.networks | ({"average": self.average} if self.ema else {})
         return {
-            "networks": {name: module.state_dict() for name, module in modules.items()},
+            "networks": {name: module.state_dict() for name, module in self._modules().items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "rng": self.rng.get_state(),
         }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from a `state_dict`. Raises `BadInput` where it belongs to other networks."""
+        modules = self._modules()
+        if state["networks"].keys() != modules.keys():
+            raise BadInput(f"the checkpoint holds {sorted(state['networks'])}, this system {sorted(modules)}")
+        for name, module in modules.items():
+            try:
+                module.load_state_dict(state["networks"][name])
+            except RuntimeError as error:
+                raise BadInput(f"the checkpoint's {name} is another network: {error}") from error
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        self.rng.set_state(state["rng"])
 
 
 def _facts(loss_g: Tensor, loss_d: Tensor, on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:

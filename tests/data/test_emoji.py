@@ -60,7 +60,7 @@ def test_names_groups_and_tones(library, code, name, group, subgroup, tone):
     assert (one.name, one.group, one.subgroup, one.tone) == (name, group, subgroup, tone)
 
 
-@pytest.mark.parametrize("wanted", ["😀", "grinning face", "Grinning Face", "1f600", "U+1F600"])
+@pytest.mark.parametrize("wanted", ["😀", "grinning face", " Grinning Face", "1f600", "U+1F600"])
 def test_one_emoji_by_name_character_or_code(wanted):
     chosen = emoji.load(wanted)
     assert [one.code for one in chosen.emoji] == ["1f600"]
@@ -73,6 +73,8 @@ def test_variation_selectors_do_not_matter():
 def test_selections_join_without_counting_twice():
     assert len(emoji.load("people+activities")) == 2447 + 85
     assert len(emoji.load("faces+😀+flags")) == 119 + 270
+    assert len(emoji.load("U+1F600+u+1f601")) == 2
+    assert len(emoji.load(" Faces")) == 119
 
 
 def test_hash_is_of_the_pictures_and_not_of_the_way_they_are_asked_for():
@@ -96,6 +98,13 @@ def test_unpremultiply_gives_the_visible_colours_back_and_nothing_under_transpar
     solid = straight[:, 3:] >= 128
     assert np.abs(back[:, :3].astype(int) - straight[:, :3])[solid.repeat(3, 1)].max() <= 1
     assert not back[(back[:, 3:] == 0).repeat(4, 1)].any()
+
+
+def test_clean_transparency_hides_nothing(library):
+    cleaned = pixels.clean(library.images[:200])
+    assert not cleaned[(cleaned[:, 3:] == 0).repeat(4, 1)].any()
+    seen = library.images[:200, 3:] >= 8
+    np.testing.assert_array_equal(cleaned[seen.repeat(4, 1)], library.images[:200][seen.repeat(4, 1)])
 
 
 def test_over_a_background_agrees_with_pillow(library):
@@ -168,6 +177,9 @@ def test_no_source_names_the_three_ways(tmp_path, monkeypatch):
 def test_a_folder_of_ones_own_in_the_imagefolder_layout(draw_png, tmp_path, empty_cache):
     draw_png(tmp_path / "cats" / "tom.png", (40, 40))
     draw_png(tmp_path / "dogs" / "rex.png", (40, 40), (10, 20, 30, 255), "RGB")
+    draw_png(tmp_path / "loose.png", (40, 40))
+    assert [one.group for one in emoji.load(f"{tmp_path}/").emoji] == ["cats", "dogs", ""]
+    (tmp_path / "loose.png").unlink()
     assert emoji.load(f"{tmp_path}/").images.shape == (2, 4, 72, 72)
     chosen = emoji.load(f"{tmp_path}/", size=40)
     assert chosen.images.shape == (2, 4, 40, 40)
@@ -182,6 +194,12 @@ def test_bad_pictures_are_named(draw_png, tmp_path, empty_cache):
         emoji.load(f"{tmp_path}/")
     odd.write_bytes((tmp_path / "a.png").read_bytes()[:60])
     with pytest.raises(BadInput, match=r"b\.png is not a readable image"):
+        emoji.load(f"{tmp_path}/")
+
+
+def test_deep_pictures_are_refused_rather_than_clipped(tmp_path, empty_cache):
+    Image.fromarray(np.full((72, 72), 30000, np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(BadInput, match=r"deep\.png .*more than 8 bits"):
         emoji.load(f"{tmp_path}/")
 
 

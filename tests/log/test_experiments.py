@@ -3,6 +3,7 @@ import pytest
 from emoji_lib import BadInput
 from emoji_lib.log import experiments
 from emoji_lib.log.experiments import Parameter
+from emoji_lib.nets import dcgan
 
 DESIGNED = {"selection", "features", "epochs", "steps", "batch_size", "learning_rate_g", "learning_rate_d"}
 DESIGNED |= {"beta1", "beta2", "seed", "device"}
@@ -22,23 +23,27 @@ def test_quick_experiments_are_just_the_defaults():
     assert all(not one.parameters for one in quick)
 
 
-def test_the_blogs_own_settings():
-    blog = experiments.find("02-blog").parameters
-    assert blog == {
-        "selection": "all",
-        "premultiplied": False,
-        "features": 64,
-        "epochs": 150,
-        "batch_size": 5,
-        "learning_rate_g": 2e-4,
-        "learning_rate_d": 2e-4,
-        "augment": 0.0,
-        "ema": 0.0,
-    }
+def test_the_improved_notebook_starts_from_all_its_changes():
+    assert experiments.plan("02-quick", {}).parameters.items() >= dcgan.IMPROVED.items()
+
+
+def test_the_blogs_own_settings_do_not_depend_on_the_quick_ones():
+    blog = {"selection": "all", "premultiplied": False, "features": 64, "epochs": 150, "batch_size": 5}
+    blog |= {"learning_rate_g": 2e-4, "learning_rate_d": 2e-4, "beta1": 0.5, "beta2": 0.999, "augment": 0.0, "ema": 0.0}
+    changes = {"bias": True, "activation": "gelu", "norm": "spectral", "init": "orthogonal", "loss": "softmax"}
+    assert experiments.find("01-blog").parameters == blog
+    assert experiments.find("02-blog").parameters == blog | changes
     million = experiments.find("02-blog-million").parameters
-    assert million["features"] == 128
-    assert million["steps"] == 1_000_000
+    assert million == blog | changes | {"features": 128, "epochs": 2000, "steps": 1_000_000}
     assert million["epochs"] * 4009 // 5 > 1_000_000
+
+
+def test_an_entry_that_stands_twice_or_is_malformed_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiments, "NOTEBOOKS", tmp_path)
+    for text, told in (("a: {notebook: x}\na: {notebook: y}", "a stands twice"), ("a:", "a needs a notebook")):
+        (tmp_path / "experiments.yaml").write_text(text)
+        with pytest.raises(BadInput, match=told):
+            experiments.load.__wrapped__()
 
 
 @pytest.mark.parametrize(

@@ -71,8 +71,22 @@ def test_runs_are_found_by_folder_name_or_experiment(run, tmp_path, monkeypatch)
         record.find_run("02-test")
     run.note(status="finished")
     assert record.find_run("02-test") == run.folder
-    with pytest.raises(BadInput, match=r"no run '02-tst' here \(did you mean '02-test'\?\)"):
+    later = record.create("02-test", "02_improved_gan", "", {"seed": 7}, tmp_path, changed={"steps": 3})
+    record.write_record(later, record.read_record(later) | {"status": "finished"})
+    assert record.find_run("02-test") == run.folder
+    with pytest.raises(BadInput, match=r"holds generator\.safetensors"):
+        record.find_run("02-test", "generator.safetensors")
+    with pytest.raises(BadInput, match=r"no run '02-tst' that holds record.json \(did you mean '02-test'\?\)"):
         record.find_run("02-tst")
+
+
+def test_without_git_nothing_is_claimed_of_the_code(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    folder = record.create("02-test", "02_improved_gan", "", {"seed": 7}, tmp_path)
+    kept = record.read_record(folder)
+    assert kept["commit"] == ""
+    assert kept["dirty"] is True
+    assert folder.name == "02-test-nocommit-s7"
 
 
 def test_a_folder_without_a_readable_record_is_not_a_run(tmp_path):

@@ -1,7 +1,6 @@
 """Real papermill runs in real kernels, of notebooks that end in every way a notebook can."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -95,18 +94,36 @@ def test_the_same_run_twice_gets_two_folders(laboratory):
     assert second.name == f"{first.name}-2"
 
 
-def test_a_stopped_run_says_interrupted(tmp_path):
-    """Ctrl-C at a real command line, while the kernel trains."""
-    command = [sys.executable, "-m", "emoji_lib", "run", "02-quick", "-p", "features", "4", "--out", str(tmp_path)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_keeps_a_checkpoint_and_goes_on(number, tmp_path):
+    """Ctrl-C or SIGTERM at a real command line, while the kernel trains; then `--resume`."""
+    command = [sys.executable, "-m", "emoji_lib", "run", "02-quick", "-p", "features", "2", "--out", str(tmp_path)]
+    command += ["-p", "steps", "1500"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while "steps of" not in (line := process.stdout.readline()):
         assert line, "the run ended before it began to train"
-    time.sleep(2)
-    os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=60)
+    time.sleep(3)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     (folder,) = tmp_path.iterdir()
-    assert record.read_record(folder)["status"] == "interrupted"
+    kept = record.read_record(folder)
+    assert kept["status"] == "interrupted"
+    assert kept["reason"] in error
+    stopped = int(kept["reason"].split("step ")[1].split(" of")[0].replace(",", ""))
+    assert 0 < stopped < 1500
+    other = subprocess.run([*command, "--resume", "-p", "batch_size", "8"], cwd=ROOT, capture_output=True, text=True)
+    assert other.returncode == 2
+    assert "other parameters: batch_size 16 → 8" in other.stderr
+    done = subprocess.run([*command, "--resume"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"going on from step {stopped:,} of 1,500" in done.stdout
+    kept = record.read_record(folder)
+    assert kept["status"] == "finished"
+    assert len(kept["resumed"]) == 1
+    again = subprocess.run([*command, "--resume"], cwd=ROOT, capture_output=True, text=True)
+    assert again.returncode == 2
+    assert "nothing to resume" in again.stderr
 
 
 def test_only_finished_runs_of_the_defaults_are_stored(laboratory):

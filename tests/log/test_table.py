@@ -7,9 +7,8 @@ from emoji_lib.log import record, table
 @pytest.fixture
 def results(tmp_path):
     for experiment, status in (("02-quick", "finished"), ("01-quick", "collapsed"), ("01-blog", "failed")):
-        folder = record.create(
-            experiment, "notebook", "", {"seed": 0, "batch_size": 16, "learning_rate_g": 4e-4}, tmp_path
-        )
+        settings = {"seed": 0, "batch_size": 16, "learning_rate_g": 4e-4}
+        folder = record.create(experiment, "notebook", "", settings, tmp_path, changed={"batch_size": 16})
         network = {"features": [8, 4], "kernels": [4, 4], "parameters": 1234}
         facts = {
             "steps": 5000,
@@ -40,6 +39,7 @@ def test_rows_in_the_order_of_the_experiments_and_none_for_failures(results):
         "4 min 50 s",
         "`8 > 4`, kernel 4, 1,234 parameters",
         "lr G 0.0004",
+        "changed: batch_size 16",
     ):
         assert told in rows[1]
     assert "dirty" not in rows[0]

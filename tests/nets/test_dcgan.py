@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from emoji_lib import BadInput
 from emoji_lib.nets import NETWORKS, build, dcgan, layers, name_of
 
-IMPROVED = {"bias": True, "activation": "gelu", "norm": "spectral", "init": "orthogonal"}
+IMPROVED = dcgan.IMPROVED
 SMALL = {
     "dcgan.Generator": [{"features": 4}, {"features": 4, **IMPROVED}, {"features": 4, "channels": 1, "norm": "none"}],
     "dcgan.Discriminator": [
@@ -110,6 +110,24 @@ def test_replicate_convolution_has_the_numbers_of_torchs_own(memory_format):
     torch.testing.assert_close(
         torch.autograd.grad(ours(images), images, weights)[0], torch.autograd.grad(expected, images, weights)[0]
     )
+
+
+def test_the_improved_discriminator_has_the_numbers_of_the_sources_listing():
+    """Replicate padding by torch, spectral norm by hand: weight over its largest singular value."""
+    torch.manual_seed(0)
+    ours = dcgan.Discriminator(4, **IMPROVED)
+    for _ in range(100):
+        ours(example(ours))  # lets the power iteration settle
+    seen = example(ours)
+    convs = [layer for layer in ours.modules() if isinstance(layer, nn.Conv2d)]
+    for conv, (kernel, stride, padding) in zip(convs, dcgan.STAGES[::-1], strict=True):
+        weight = conv.parametrizations.weight.original if conv is not ours.head else conv.weight
+        if conv is not ours.head:
+            weight = weight / torch.linalg.matrix_norm(weight.flatten(1), 2)
+        seen = F.conv2d(F.pad(seen, (padding,) * 4, mode="replicate"), weight, conv.bias, stride)
+        seen = F.gelu(seen) if conv is not ours.head else seen
+        assert weight.shape[-1] == kernel
+    torch.testing.assert_close(ours.eval()(example(ours)), seen[:, 0, 0, 0], atol=1e-5, rtol=1e-3)
 
 
 def test_replicate_padding_has_first_and_second_derivatives():

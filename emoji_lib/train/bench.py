@@ -1,0 +1,144 @@
+"""Training speed beside a plain loop: both in one process, in turns, same networks, same batch."""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torchvision import transforms
+from torchvision.datasets import ImageFolder
+
+from emoji_lib.data import emoji
+from emoji_lib.data.batches import Batches
+from emoji_lib.nets import dcgan
+from emoji_lib.nets.layers import CONVOLUTIONS
+from emoji_lib.train import device as machine
+from emoji_lib.train.systems import GAN
+
+ROUNDS = 5  # turns each side takes; the median of the ratios is what counts
+
+
+def reference_loop(folder: Path, batch: int, features: int, device: torch.device) -> Iterator[None]:
+    """The DCGAN tutorial's loop, a step for each `next`: files decoded every epoch, fp32, the optimizers' defaults."""
+    to_tensor = transforms.Compose([transforms.ToTensor(), transforms.Normalize([0.5] * 4, [0.5] * 4)])
+    files = ImageFolder(str(folder), to_tensor, loader=lambda path: Image.open(path).convert("RGBA"))
+    loader = DataLoader(files, batch, shuffle=True, drop_last=True)
+    generator, discriminator = dcgan.Generator(features).to(device), dcgan.Discriminator(features).to(device)
+    criterion = nn.BCEWithLogitsLoss()
+    optimizer_g = torch.optim.Adam(generator.parameters(), 2e-4, (0.5, 0.999))
+    optimizer_d = torch.optim.Adam(discriminator.parameters(), 2e-4, (0.5, 0.999))
+    while True:
+        for real, _ in loader:
+            discriminator.zero_grad()
+            real = real.to(device)
+            label = torch.full((batch,), 1.0, device=device)
+            error_real = criterion(discriminator(real), label)
+            error_real.backward()
+            fake = generator(torch.randn(batch, 100, device=device))
+            label.fill_(0.0)
+            error_fake = criterion(discriminator(fake.detach()), label)
+            error_fake.backward()
+            optimizer_d.step()
+            generator.zero_grad()
+            label.fill_(1.0)
+            error_g = criterion(discriminator(fake), label)
+            error_g.backward()
+            optimizer_g.step()
+            error_g.item(), error_real.item(), error_fake.item()  # the tutorial prints them
+            yield
+
+
+def our_loop(images: np.ndarray, batch: int, features: int, device: torch.device) -> Iterator[None]:
+    """The same networks and loss by this project's system, a step for each `next`."""
+    system = GAN(dcgan.Generator(features), dcgan.Discriminator(features), loss="bce", device=device)
+    batches, step = Batches(images, batch, 0, device), 0
+    while True:
+        system.step(batches[step])
+        step += 1
+        yield
+
+
+def _seconds(side: Iterator[None], steps: int, device: torch.device) -> float:
+    """Seconds a step, over so many steps."""
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    wait()
+    started = time.perf_counter()
+    for _ in range(steps):
+        next(side)
+    wait()
+    return (time.perf_counter() - started) / steps
+
+
+def peak(device: torch.device, size: int = 2048) -> float:
+    """Floating-point operations a second of a square product in the number format that training uses here."""
+    kind = torch.bfloat16 if machine.number_format(device) == "bf16" else torch.float32
+    left, right = (torch.randn(size, size, device=device, dtype=kind) for _ in range(2))
+
+    def products() -> Iterator[None]:
+        while True:
+            torch.mm(left, right)
+            yield
+
+    running = products()
+    return max(2 * size**3 / _seconds(running, 3, device) for _ in range(5))
+
+
+def operations(network: nn.Module, inputs: Tensor) -> int:
+    """Multiplications and additions of the convolutions for one image, forwards."""
+    total = 0
+
+    def count(conv: nn.Module, given: tuple[Tensor, ...], out: Tensor) -> None:
+        nonlocal total
+        places = out if isinstance(conv, nn.Conv2d) else given[0]
+        total += 2 * conv.weight.numel() * places.shape[-1] * places.shape[-2]
+
+    hooks = [conv.register_forward_hook(count) for conv in network.modules() if isinstance(conv, CONVOLUTIONS)]
+    with torch.no_grad():
+        network(inputs)
+    for hook in hooks:
+        hook.remove()
+    return total
+
+
+def operations_a_step(features: int) -> int:
+    """What one image costs in a step of `GAN` with cross entropy, a backward pass counted as two forward ones.
+
+    The generator runs forward and back: 3. The discriminator sees the real and the fake and learns from both: 6, less
+    what need not flow into pictures; then it sees the fake again and passes the gradient through: 2.
+    """
+    generator, discriminator = dcgan.Generator(features), dcgan.Discriminator(features)
+    pictures = torch.zeros(1, 4, 72, 72)
+    return 3 * operations(generator, generator.latents(1, 0)) + 8 * operations(discriminator, pictures)
+
+
+def bench(batches: Iterable[int], features: int, device: torch.device, seconds: float = 3.0) -> Iterator[dict]:
+    """A row for each batch size, from `ROUNDS` turns of about `seconds` a side: medians, and the median of ratios."""
+    images, top, cost = emoji.load("all").images, peak(device), operations_a_step(features)
+    with tempfile.TemporaryDirectory(prefix="emoji-") as place:
+        (Path(place) / "all").symlink_to(emoji.find_twemoji().folder)
+        for batch in batches:
+            sides = (reference_loop(Path(place), batch, features, device), our_loop(images, batch, features, device))
+            steps = [max(1, round(seconds / _seconds(side, 3, device))) for side in sides]
+            turns = [
+                [
+                    count * batch / (_seconds(side, count, device) * count)
+                    for side, count in zip(sides, steps, strict=True)
+                ]
+                for _ in range(ROUNDS)
+            ]
+            reference, ours = (statistics.median(speeds) for speeds in zip(*turns, strict=True))
+            yield {
+                "device": machine.describe(device),
+                "batch": batch,
+                "features": features,
+                "reference_images_per_second": round(reference, 1),
+                "images_per_second": round(ours, 1),
+                "ratio": round(statistics.median(mine / plain for plain, mine in turns), 2),
+                "peak_share": round(ours * cost / top, 3),
+            }

@@ -1,0 +1,44 @@
+import subprocess
+import sys
+from pathlib import Path
+
+from emoji_lib.log import experiments, missing, record
+
+ROOT = Path(__file__).parents[2]
+
+
+def put(folder: Path, experiment: str, status: str, started: str) -> None:
+    made = record.create(experiment, "notebook", "", {"seed": 0}, folder)
+    record.write_record(made, record.read_record(made) | {"status": status, "started": started})
+
+
+def test_the_longest_waiting_comes_first_and_what_is_done_or_failed_does_not_come(tmp_path):
+    put(tmp_path, "02-quick", "interrupted", "2026-01-03")
+    put(tmp_path, "01-blog", "interrupted", "2026-01-01")
+    put(tmp_path, "01-quick", "finished", "2026-01-02")
+    put(tmp_path, "02-plain", "failed", "2026-01-02")
+    begun, fresh = [("01-blog", True), ("02-quick", True)], ("00-quick", "01-augmented", "02-blog", "02-blog-million")
+    assert missing.waiting(tmp_path)[:2] == begun
+    assert set(missing.waiting(tmp_path)[2:]) >= {(name, False) for name in fresh}
+    assert not {"01-quick", "02-plain"} & {name for name, _ in missing.waiting(tmp_path)}
+    assert missing.waiting(tmp_path, ["02-quick", "01-quick"]) == [("02-quick", True)]
+
+
+def test_what_the_time_cuts_off_goes_on_at_the_next_call(tmp_path):
+    """A real run through the command line: stopped by the clock, taken up, and stopped again where it got to."""
+
+    def call() -> str:
+        words = ["missing", "02-quick", "--minutes", "0.25", "--out", str(tmp_path)]
+        done = subprocess.run([sys.executable, "-m", "emoji_lib", *words], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "02-quick           interrupted" in call()
+    (folder,) = tmp_path.iterdir()
+    kept = record.read_record(folder)
+    assert kept["status"] == "interrupted"
+    first = int(max(folder.glob("checkpoint-*.pt")).stem.removeprefix("checkpoint-"))
+    assert f"going on from step {first:,} of " in call()
+    assert int(max(folder.glob("checkpoint-*.pt")).stem.removeprefix("checkpoint-")) > first
+    assert len(record.read_record(folder)["resumed"]) == 1
+    assert kept["parameters"] == experiments.plan("02-quick", {}).parameters

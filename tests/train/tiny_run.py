@@ -1,0 +1,43 @@
+"""A tiny training process, for tests that kill it: `python tiny_run.py FOLDER STEPS KEEP_EVERY`.
+
+A folder that has a record already is taken up again.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from emoji_lib.data import emoji
+from emoji_lib.data.batches import Batches
+from emoji_lib.log import record
+from emoji_lib.log.recorder import Run
+from emoji_lib.nets import dcgan
+from emoji_lib.train.augment import ShiftAndFlip
+from emoji_lib.train.loop import train
+from emoji_lib.train.systems import GAN
+
+
+def main(folder: Path, steps: int, keep_every: float) -> None:
+    torch.set_num_threads(1)
+    if (folder / "record.json").exists():
+        record.write_record(folder, record.read_record(folder) | {"resumed": [record.code()]})
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        record.write_record(folder, {"status": "interrupted", "parameters": {"steps": steps}})
+    os.environ[record.FOLDER_VARIABLE] = str(folder)
+    run = Run("tiny", {})
+    faces = emoji.load("faces")
+    torch.manual_seed(0)
+    options = {"bias": True, "activation": "gelu", "norm": "spectral", "init": "orthogonal"}
+    generator, discriminator = dcgan.Generator(2, **options), dcgan.Discriminator(2, **options)
+    system = GAN(generator, discriminator, loss="softmax", ema=0.9, augment=ShiftAndFlip(0.8))
+    run.begin(faces, system.networks, torch.device("cpu"))
+    print("training", flush=True)
+    train(system, Batches(faces.images, 4, seed=0), steps, run, generator.latents(8, 0), keep_every=keep_every)
+    print("finished", flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
