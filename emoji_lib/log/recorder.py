@@ -132,4 +132,6 @@ class Run:
                 raise RuntimeError(
                     f"the run lacks {', '.join(missing)}: train, sample and keep weights before finish()"
                 )
-        self.note(status="finished", seconds=round(time.perf_counter() - self.began, 1))
+        record.pop("process", None)
+        seconds = round(time.perf_counter() - self.began, 1)
+        write_record(self.folder, record | {"status": "finished", "seconds": seconds})

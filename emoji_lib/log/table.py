@@ -9,6 +9,7 @@ from emoji_lib.log.record import GOOD, RESULTS, runs_in
 
 README = ROOT / "README.md"
 BEGIN, END = "<!-- results: begin (python -m emoji_lib table) -->", "<!-- results: end -->"
+PICTURES = {"sample": 320, "loss": 240}  # file and width in pixels
 HYPERPARAMETERS = {
     "batch_size": "batch",
     "learning_rate_g": "lr G",
@@ -33,7 +34,7 @@ def table(results: Path = RESULTS) -> str:
             run[0].name,
         )
     )
-    lines = ["| run | networks and hyperparameters | samples | loss |", "|---|---|---|---|"]
+    lines = ["| run | networks and hyperparameters | samples and losses |", "|---|---|---|"]
     return "\n".join([*lines, *(_row(folder, record) for folder, record in runs)])
 
 
@@ -60,8 +61,8 @@ def _row(folder: Path, record: dict) -> str:
         for key, label in HYPERPARAMETERS.items()
         if key in record["parameters"]
     ]
-    pictures = (f'<img src="{link}/{name}.png" width="{width}">' for name, width in (("sample", 300), ("loss", 200)))
-    return " | ".join(("", "<br>".join(run), f"{networks}<br><br>{'<br>'.join(settings)}", *pictures, "")).strip()
+    pictures = "<br>".join(f'<img src="{link}/{name}.png" width="{width}">' for name, width in PICTURES.items())
+    return f"| {'<br>'.join(run)} | {networks}<br><br>{', '.join(settings)} | {pictures} |"
 
 
 def _network(name: str, network: dict) -> str:
