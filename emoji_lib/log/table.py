@@ -51,9 +51,10 @@ def _row(folder: Path, record: dict) -> str:
         f"{commit}{dirty}, seed {record['seed']}{changed}",
         f"[notebook]({link}/notebook.ipynb)<br>",
         f"{data['selection']}: {data['images']:,} images",
-        f"{record['steps']:,} steps, {record['images_seen']:,} images seen",
+        f"{record['steps']:,} steps",
+        f"{record['images_seen']:,} images seen",
         f"{_clock(record['seconds'])}, {speed}",
-        f"{record['device']}{scores}",
+        f"{record['device'].replace(', ', '<br>')}{scores}",
     ]
     networks = "<br>".join(_network(name, network) for name, network in record["architecture"].items())
     settings = [
@@ -61,15 +62,16 @@ def _row(folder: Path, record: dict) -> str:
         for key, label in HYPERPARAMETERS.items()
         if key in record["parameters"]
     ]
+    # Short lines: a table gives its width to the longest, and the pictures want it.
     pictures = "<br>".join(f'<img src="{link}/{name}.png" width="{width}">' for name, width in PICTURES.items())
-    return f"| {'<br>'.join(run)} | {networks}<br><br>{', '.join(settings)} | {pictures} |"
+    return f"| {'<br>'.join(run)} | {networks}<br><br>{'<br>'.join(settings)} | {pictures} |"
 
 
 def _network(name: str, network: dict) -> str:
     kernels = sorted(set(network["kernels"]))
     kernel = kernels[0] if len(kernels) == 1 else " > ".join(map(str, network["kernels"]))
     features = " > ".join(map(str, network["features"]))
-    return f"{name}: `{features}`, kernel {kernel}, {network['parameters']:,} parameters"
+    return f"{name} `{features}`<br>kernel {kernel}, {network['parameters']:,} weights"
 
 
 def _plain(value) -> str:

@@ -37,7 +37,7 @@ def test_rows_in_the_order_of_the_experiments_and_none_for_failures(results):
         "dirty tree",
         "80,000 images seen",
         "4 min 50 s",
-        "`8 > 4`, kernel 4, 1,234 parameters",
+        "`8 > 4`<br>kernel 4, 1,234 weights",
         "lr G 0.0004",
         "changed: batch_size 16",
     ):
