@@ -126,9 +126,6 @@ def _choose(selection: str, emoji: list[Emoji], images: np.ndarray) -> np.ndarra
     )
 
 
-# ── the set ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
 @dataclass(frozen=True)
 class EmojiSet:
     """Pictures and what they are.

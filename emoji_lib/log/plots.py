@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from emoji_lib.data import pixels
 
 WHITE, DARK = (255, 255, 255), (40, 44, 52)
-BLUE, ORANGE, GREY = "#2f6fb3", "#d9711c", "#8a8f98"
+BLUE, ORANGE = "#2f6fb3", "#d9711c"
 COLUMNS = 8
 
 

@@ -73,7 +73,8 @@ def _taken_up(plan: experiments.Plan, out: Path) -> Path:
     apart = differences(record["parameters"], plan.parameters | {"device": record["parameters"].get("device")})
     if apart:
         raise BadInput(f"{shown(folder)} was begun with other parameters: {apart}; run it without --resume")
-    record.pop("reason", None)
+    for stale in ("reason", "process"):  # that process is gone, and its number may be another's by now
+        record.pop(stale, None)
     write_record(folder, record | {"status": "interrupted", "resumed": [*record.get("resumed", []), code()]})
     return folder
 
@@ -88,7 +89,8 @@ def _passing_on_signals(folder: Path) -> Iterator[None]:
         if asked or process is None:
             raise KeyboardInterrupt
         asked.append(number)
-        os.kill(process, signal.SIGINT)
+        with contextlib.suppress(ProcessLookupError):  # a kernel that died is noticed by whoever waits for it
+            os.kill(process, signal.SIGINT)
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -126,10 +126,7 @@ def bench(batches: Iterable[int], features: int, device: torch.device, seconds: 
             sides = (reference_loop(Path(place), batch, features, device), our_loop(images, batch, features, device))
             steps = [max(1, round(seconds / _seconds(side, 3, device))) for side in sides]
             turns = [
-                [
-                    count * batch / (_seconds(side, count, device) * count)
-                    for side, count in zip(sides, steps, strict=True)
-                ]
+                [batch / _seconds(side, count, device) for side, count in zip(sides, steps, strict=True)]
                 for _ in range(ROUNDS)
             ]
             reference, ours = (statistics.median(speeds) for speeds in zip(*turns, strict=True))

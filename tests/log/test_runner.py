@@ -126,11 +126,17 @@ def test_a_stopped_run_keeps_a_checkpoint_and_goes_on(number, tmp_path):
     assert "nothing to resume" in again.stderr
 
 
-def test_only_finished_runs_of_the_defaults_are_stored(laboratory):
+def test_only_finished_runs_of_committed_code_and_defaults_are_stored(laboratory, monkeypatch):
+    monkeypatch.setattr(record, "code", lambda: {"commit": "0" * 40, "dirty": False, "started": "2026-01-01"})
     changed = runner.run(experiments.plan("good", {}), out=laboratory)
     with pytest.raises(BadInput, match="changed parameters"):
         runner.store(changed)
     plain = runner.run(experiments.plan("good", {"steps": 3}), out=laboratory)
+    kept = record.read_record(plain)
+    record.write_record(plain, kept | {"dirty": True})
+    with pytest.raises(BadInput, match="ran code that no commit holds"):
+        runner.store(plain)
+    record.write_record(plain, kept)
     target = runner.store(plain)
     stored = nbformat.read(target, 4)
     assert [cell.execution_count for cell in stored.cells] == [1, 2, 3, 4]
