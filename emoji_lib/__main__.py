@@ -72,6 +72,8 @@ def run(options: argparse.Namespace) -> None:
     out = Path(options.out).expanduser().resolve() if options.out else runner.RUNS
     started = time.perf_counter()
     folder = runner.run(plan, out=out, resume=options.resume)
+    if folder is None:  # another process keeps the record
+        return
     seconds = round(time.perf_counter() - started)
     print(f"\nfinished in {seconds // 60}:{seconds % 60:02d}")
     parts = {

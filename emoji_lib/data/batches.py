@@ -37,7 +37,8 @@ class Batches:
     def _shuffle(self, epoch: int) -> Tensor:
         if self._order[0] != epoch:
             rng = np.random.default_rng((self.seed, epoch))
-            self._order = (epoch, torch.from_numpy(rng.permutation(len(self.images))))
+            order = torch.from_numpy(rng.permutation(len(self.images)))
+            self._order = (epoch, order.to(self.images.device))  # once an epoch, so that no step waits for the host
         return self._order[1]
 
     def indices(self, step: int) -> Tensor:
@@ -52,7 +53,7 @@ class Batches:
         return torch.cat(pieces)
 
     def __getitem__(self, step: int) -> Tensor:
-        return scale(self.images[self.indices(step).to(self.images.device)])
+        return scale(self.images[self.indices(step)])
 
     def steps(self, epochs: float, cap: int = 0) -> int:
         """How many batches `epochs` passes take, at most `cap` where it is not 0."""

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -33,12 +34,23 @@ os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
 STOPPED = "stopped on request:"
 
 
-def run(plan: experiments.Plan, *, out: Path = RUNS, resume: bool = False) -> Path:
+def run(plan: experiments.Plan, *, out: Path = RUNS, resume: bool = False) -> Path | None:
     """Run an experiment in a fresh kernel and return its folder; with `resume`, take up its newest unfinished run.
 
-    Raises `RunFailed` after an exception, an exit or a dead kernel in the notebook; its record then says `failed` and
+    Of several processes that train together (see `train/parallel.py`) only the first keeps a folder. Raises `RunFailed` after an exception, an exit or a dead kernel in the notebook; its record then says `failed` and
     why. SIGINT and SIGTERM are passed on to the kernel, which keeps a checkpoint, and become `KeyboardInterrupt`.
     """
+    if not int(os.environ.get("RANK", 0)):
+        return _run(plan, out, resume)
+    with tempfile.TemporaryDirectory(prefix="emoji-") as scratch, open(os.devnull, "w") as nowhere:
+        if resume and (begun := newest_unfinished(plan, out)):
+            shutil.copytree(begun, Path(scratch) / begun.name)
+        with contextlib.redirect_stdout(nowhere):
+            _run(plan, Path(scratch), resume)
+    return None
+
+
+def _run(plan: experiments.Plan, out: Path, resume: bool) -> Path:
     one = plan.experiment
     out.mkdir(parents=True, exist_ok=True)
     folder = (
@@ -62,14 +74,20 @@ def run(plan: experiments.Plan, *, out: Path = RUNS, resume: bool = False) -> Pa
     return folder
 
 
+def newest_unfinished(plan: experiments.Plan, out: Path) -> Path | None:
+    """The newest run of the plan's experiment in `out`, unless it is finished or collapsed."""
+    runs = [(folder, record) for folder, record in runs_in(out) if record["experiment"] == plan.experiment.name]
+    return runs[-1][0] if runs and runs[-1][1]["status"] not in GOOD else None
+
+
 def _taken_up(plan: experiments.Plan, out: Path) -> Path:
     """The newest run of the plan in `out` that is neither finished nor collapsed, marked as resumed by today's code."""
     name = plan.experiment.name
-    runs = [(folder, record) for folder, record in runs_in(out) if record["experiment"] == name]
-    if not runs or runs[-1][1]["status"] in GOOD:
-        state = "has finished" if runs else "was never begun"
+    folder = newest_unfinished(plan, out)
+    if folder is None:
+        state = "is finished or was never begun"
         raise BadInput(f"nothing to resume: the newest run of {name} in {shown(out)} {state}; run it without --resume")
-    folder, record = runs[-1]
+    record = read_record(folder)
     apart = differences(record["parameters"], plan.parameters | {"device": record["parameters"].get("device")})
     if apart:
         raise BadInput(f"{shown(folder)} was begun with other parameters: {apart}; run it without --resume")

@@ -1,5 +1,6 @@
 """Differentiable augmentation of the discriminator's input, on the device (Zhao et al. 2020; Karras et al. 2020)."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -30,13 +31,14 @@ class ShiftAndFlip:
             return images
         n, _, height, width = images.shape
         chance = torch.rand(4, n, generator=rng, device=images.device)
-        sides = torch.tensor((width, height), device=images.device)
-        reach = (sides * self.shift).floor()
-        pixels = torch.floor(chance[1:3].T * (2 * reach + 1)) - reach
+        moved = (chance[0] < self.probability).float()
         affine = torch.zeros(n, 2, 3, device=images.device)
         affine[:, 0, 0] = torch.where((chance[3] < self.probability / 2) & self.flip, -1.0, 1.0)
         affine[:, 1, 1] = 1
-        affine[:, :, 2] = torch.where(chance[0] < self.probability, 1.0, 0.0)[:, None] * pixels * 2 / sides
+        for axis, side in enumerate((width, height)):  # numbers, not tensors: a CUDA graph takes nothing from the host
+            reach = math.floor(side * self.shift)
+            pixels = torch.floor(chance[1 + axis] * (2 * reach + 1)) - reach
+            affine[:, axis, 2] = moved * pixels * 2 / side
         grid = F.affine_grid(affine, list(images.shape), align_corners=False)
         # grid_sample moves in zeros, so for a moment transparent is zero.
         return F.grid_sample(images.float() + 1, grid, mode="nearest", align_corners=False) - 1

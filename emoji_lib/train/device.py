@@ -1,6 +1,7 @@
 """What the machine is and how training uses it: device, number format, memory order."""
 
 import contextlib
+import os
 import platform
 
 import torch
@@ -12,7 +13,10 @@ from emoji_lib import BadInput
 def pick(name: str) -> torch.device:
     """`auto` is CUDA where there is one, else the CPU. Raises `BadInput` for a device this machine lacks."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda":
+        name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"  # torchrun's word for which GPU is whose
+        torch.backends.cudnn.benchmark = True  # shapes never change
     try:
         device = torch.device(name)
         if device.type not in ("cpu", "cuda"):
@@ -47,3 +51,23 @@ def autocast(device: torch.device) -> contextlib.AbstractContextManager:
 def place(network: nn.Module, device: torch.device) -> nn.Module:
     """To the device, in channels-last order, which convolution kernels prefer on CPUs and GPUs alike."""
     return network.to(device=device, memory_format=torch.channels_last)
+
+
+def adam(network: nn.Module, learning_rate: float, betas: tuple[float, float]) -> torch.optim.Adam:
+    """Fused Adam (Kingma and Ba 2015); on a GPU its learning rate and counters live there, as CUDA graphs need."""
+    parameters = list(network.parameters())
+    on_gpu = parameters[0].is_cuda
+    rate = torch.tensor(learning_rate, device=parameters[0].device) if on_gpu else learning_rate
+    return torch.optim.Adam(parameters, rate, betas, fused=True, capturable=on_gpu)
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
+    """As `optimizer.load_state_dict`, from a checkpoint of any device: where numbers live stays as it is here."""
+    here = [(group["lr"], group["capturable"]) for group in optimizer.param_groups]
+    groups = [
+        group | {"lr": float(group["lr"]), "capturable": capturable}
+        for group, (_, capturable) in zip(state["param_groups"], here, strict=True)
+    ]
+    optimizer.load_state_dict(state | {"param_groups": groups})
+    for group, (rate, _) in zip(optimizer.param_groups, here, strict=True):
+        group["lr"] = rate.fill_(group["lr"]) if isinstance(rate, torch.Tensor) else group["lr"]

@@ -8,8 +8,11 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.profiler import record_function
 
 from emoji_lib.data.batches import Batches
+from emoji_lib.train.graphs import stepper
+from emoji_lib.train.parallel import peers
 
 SHOWN_AT = (0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)  # shares of a run at which the fixed latents are drawn
 LOGGED = 400  # rows of metrics in a whole run
@@ -18,6 +21,8 @@ KEEP_EVERY = 60.0  # seconds between checkpoints
 
 
 class System(Protocol):
+    device: torch.device
+
     def step(self, real: Tensor) -> dict[str, Tensor]: ...
     def sample(self, latents: Tensor) -> Tensor: ...
     def state_dict(self) -> dict: ...
@@ -66,9 +71,14 @@ def train(
         print(f"going on from step {first:,} of {steps:,}", flush=True)
     progress = Progress(first, steps, batches.batch_size, seconds)
     kept, kept_at = first, time.perf_counter()
+    take, others = stepper(system), peers()
     with StopRequest() as stop:
         for step in range(first + 1, steps + 1):
-            tally.add(system.step(batches[step - 1]))
+            with record_function("data"):
+                batch = others.share(batches[step - 1])
+            facts = take(batch)
+            with record_function("logging"):
+                tally.add(facts)
             if tally.since == every or step == steps:
                 means = tally.take()
                 if not all(map(math.isfinite, means.values())):
@@ -78,11 +88,12 @@ def train(
             if step in shown:
                 recorder.show(step, system.sample(latents))
             seconds = progress.seconds()
-            if stop.asked or step == steps or time.perf_counter() - kept_at >= keep_every:
+            asked, due = others.agree(stop.asked, time.perf_counter() - kept_at >= keep_every)
+            if asked or due or step == steps:
                 state = {"step": step, "sums": tally.sums, "since": tally.since, "seconds": seconds}
                 recorder.keep(step, state | {"system": system.state_dict(), "torch_rng": torch.get_rng_state()})
                 kept, kept_at = step, time.perf_counter()
-            if stop.asked and step < steps:
+            if asked and step < steps:
                 raise Interrupted(f"stopped at step {step:,} of {steps:,}, where a checkpoint was kept")
     speed = round(steps * batches.batch_size / seconds, 1)
     recorder.trained(steps=steps, images_seen=steps * batches.batch_size, images_per_second=speed)
@@ -100,7 +111,8 @@ class Tally:
 
     def take(self) -> dict[str, float]:
         """The means since the last time."""
-        means = {name: round(float(value) / self.since, 6) for name, value in self.sums.items()}
+        (values,) = peers().mean([torch.stack(list(self.sums.values())).float()])  # one wait for the device
+        means = {name: round(value / self.since, 6) for name, value in zip(self.sums, values.tolist(), strict=True)}
         self.sums, self.since = {}, 0
         return means
 

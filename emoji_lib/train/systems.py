@@ -7,11 +7,15 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+from torch.profiler import record_function
 
 from emoji_lib import BadInput
 from emoji_lib.nets.layers import choose
 from emoji_lib.train import device as machine
+from emoji_lib.train import parallel
 from emoji_lib.train.losses import LOSSES
+
+RANKS_APART = 2**40  # between the seeds of processes that train together
 
 
 class GAN:
@@ -19,6 +23,7 @@ class GAN:
 
     `step` takes real images, float32 `[N, C, H, W]` in −1..1, and returns detached scalars; `sample` draws from the
     moving average (decay `ema` a step; 0 means the generator itself). All randomness of a step comes from `rng`.
+    Processes that train together each take their share of a batch, and losses see the logits of all of them.
     """
 
     def __init__(
@@ -47,12 +52,15 @@ class GAN:
         self.average = copy.deepcopy(generator).requires_grad_(False).eval() if ema else generator
         betas = (beta1, beta2)
         self.optimizers = {
-            "generator": torch.optim.Adam(generator.parameters(), learning_rate_g, betas, fused=True),
-            "discriminator": torch.optim.Adam(discriminator.parameters(), learning_rate_d, betas, fused=True),
+            "generator": machine.adam(generator, learning_rate_g, betas),
+            "discriminator": machine.adam(discriminator, learning_rate_d, betas),
         }
         self.loss = choose(LOSSES, "loss", loss)
         self.augment = augment or (lambda images, rng: images)
-        self.rng = torch.Generator(self.device).manual_seed(seed)
+        self.peers = parallel.peers()
+        for module in self.modules().values():
+            self.peers.same(list(module.state_dict().values()))
+        self.rng = torch.Generator(self.device).manual_seed(seed + RANKS_APART * self.peers.rank)
 
     def _latents(self, n: int) -> Tensor:
         size = (n, self.networks["generator"].options["latent"])
@@ -61,7 +69,7 @@ class GAN:
     def step(self, real: Tensor) -> dict[str, Tensor]:
         """One update of both networks; returns the losses and the mean logits of real and fake."""
         real = self.augment(real, self.rng)
-        with self._looking():
+        with record_function("fakes"), self._looking():
             fake = self.networks["generator"](self._latents(len(real)))
         fake = self.augment(fake, self.rng)
         facts = self._both(real, fake) if self.loss.at_once else self._in_turn(real, fake)
@@ -76,7 +84,8 @@ class GAN:
             yield
 
     def _logits(self, images: Tensor) -> Tensor:
-        return self.networks["discriminator"](images.contiguous(memory_format=torch.channels_last))
+        logits = self.networks["discriminator"](images.contiguous(memory_format=torch.channels_last))
+        return self.peers.gather(logits)
 
     def _both(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """Both gradients at the same weights and from the same logits, so the discriminator runs forward once."""
@@ -91,24 +100,25 @@ class GAN:
 
     def _in_turn(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """The discriminator moves first and the generator answers the moved one, with the same fakes."""
-        with self._looking():
-            on_real, on_fake = self._logits(real), self._logits(fake.detach())
-        loss_d = self.loss.discriminator(on_real, on_fake)
-        self._gradients("discriminator", loss_d)
-        self.optimizers["discriminator"].step()
-        with self._looking():
-            answer = self._logits(fake)
-        loss_g = self.loss.generator(on_real.detach(), answer)
-        self._gradients("generator", loss_g)
-        self.optimizers["generator"].step()
+        with record_function("D step"):
+            with self._looking():
+                on_real, on_fake = self._logits(real), self._logits(fake.detach())
+            loss_d = self.loss.discriminator(on_real, on_fake)
+            self._gradients("discriminator", loss_d)
+            self.optimizers["discriminator"].step()
+        with record_function("G step"):
+            with self._looking():
+                answer = self._logits(fake)
+            loss_g = self.loss.generator(on_real.detach(), answer)
+            self._gradients("generator", loss_g)
+            self.optimizers["generator"].step()
         return _facts(loss_g, loss_d, on_real, on_fake)
 
     def _gradients(self, name: str, loss: Tensor, retain_graph: bool = False) -> None:
         """Gradients of one network alone: none are computed for the weights of the other."""
         parameters = list(self.networks[name].parameters())
-        for parameter, grad in zip(
-            parameters, torch.autograd.grad(loss, parameters, retain_graph=retain_graph), strict=True
-        ):
+        grads = self.peers.mean(list(torch.autograd.grad(loss, parameters, retain_graph=retain_graph)))
+        for parameter, grad in zip(parameters, grads, strict=True):
             # Fused Adam walks memory as it lies, so a gradient has to lie as its parameter does.
             alike = grad.stride() == parameter.stride()
             parameter.grad = grad if alike else torch.empty_like(parameter).copy_(grad)
@@ -129,20 +139,21 @@ class GAN:
         self.average.train(training)
         return images.float()
 
-    def _modules(self) -> dict[str, nn.Module]:
+    def modules(self) -> dict[str, nn.Module]:
+        """Every network that has a state, by name."""
         return self.networks | ({"average": self.average} if self.ema else {})
 
     def state_dict(self) -> dict:
         """Everything a checkpoint needs to go on from here."""
         return {
-            "networks": {name: module.state_dict() for name, module in self._modules().items()},
+            "networks": {name: module.state_dict() for name, module in self.modules().items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
-            "rng": self.rng.get_state(),
+            "rng": self.peers.gather(self.rng.get_state()[None]),
         }
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from a `state_dict`. Raises `BadInput` where it belongs to other networks."""
-        modules = self._modules()
+        modules = self.modules()
         if state["networks"].keys() != modules.keys():
             raise BadInput(f"the checkpoint holds {sorted(state['networks'])}, this system {sorted(modules)}")
         for name, module in modules.items():
@@ -151,8 +162,10 @@ class GAN:
             except RuntimeError as error:
                 raise BadInput(f"the checkpoint's {name} is another network: {error}") from error
         for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
-        self.rng.set_state(state["rng"])
+            machine.load_optimizer(optimizer, state["optimizers"][name])
+        if len(state["rng"]) != self.peers.size:
+            raise BadInput(f"the checkpoint is of {len(state['rng'])} processes together, not {self.peers.size}")
+        self.rng.set_state(state["rng"][self.peers.rank].cpu())
 
 
 def _facts(loss_g: Tensor, loss_d: Tensor, on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:

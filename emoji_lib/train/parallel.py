@@ -1,0 +1,85 @@
+"""Several processes that train one system together: started by torchrun, joined by Lightning Fabric.
+
+A process that was started alone gets `Alone`, whose every answer costs nothing.
+"""
+
+import os
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from emoji_lib import BadInput
+
+
+class Alone:
+    """One process: everything is its own."""
+
+    rank, size = 0, 1
+
+    def share(self, batch: Tensor) -> Tensor:
+        """This process's part of a global batch `[N, …]`."""
+        return batch
+
+    def gather(self, part: Tensor) -> Tensor:
+        """The parts `[n, …]` of all processes as one `[N, …]`, in order of rank; gradients flow back to each."""
+        return part
+
+    def mean(self, tensors: list[Tensor]) -> list[Tensor]:
+        """Each tensor's mean over the processes."""
+        return tensors
+
+    def same(self, tensors: list[Tensor]) -> None:
+        """Give every process the values of rank 0, in place."""
+
+    def agree(self, *flags: bool) -> tuple[bool, ...]:
+        """Whether any process raised each flag."""
+        return flags
+
+
+class Together(Alone):
+    """One of several processes on one or more machines; the contracts are those of `Alone`."""
+
+    def __init__(self, fabric):
+        self.fabric = fabric
+        self.rank, self.size = fabric.global_rank, fabric.world_size
+
+    def share(self, batch: Tensor) -> Tensor:
+        if len(batch) % self.size:
+            raise BadInput(f"batch_size {len(batch)} does not divide among {self.size} processes")
+        return batch.chunk(self.size)[self.rank]
+
+    def gather(self, part: Tensor) -> Tensor:
+        return self.fabric.all_gather(part, sync_grads=part.requires_grad).flatten(0, 1)
+
+    def mean(self, tensors: list[Tensor]) -> list[Tensor]:
+        together = torch.cat([tensor.reshape(-1) for tensor in tensors])  # one message, not hundreds
+        parts = self.fabric.all_reduce(together, reduce_op="mean").split([tensor.numel() for tensor in tensors])
+        return [
+            torch.empty_like(tensor).copy_(part.view(tensor.shape)) for tensor, part in zip(tensors, parts, strict=True)
+        ]
+
+    def same(self, tensors: list[Tensor]) -> None:
+        for tensor in tensors:
+            tensor.copy_(self.fabric.broadcast(tensor, 0))
+
+    def agree(self, *flags: bool) -> tuple[bool, ...]:
+        raised = torch.tensor(flags, dtype=torch.float32, device=self.fabric.device)
+        return tuple(bool(flag) for flag in self.fabric.all_reduce(raised, reduce_op="sum"))
+
+
+@cache
+def peers() -> Alone:
+    """Those this process trains with, as torchrun's environment says. Raises `BadInput` where Fabric is missing."""
+    size = int(os.environ.get("WORLD_SIZE", 1))
+    if size == 1:
+        return Alone()
+    try:
+        from lightning_fabric import Fabric
+    except ImportError as error:
+        raise BadInput("several processes need Lightning Fabric: pip install -r requirements-extras.txt") from error
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", size))
+    accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    fabric = Fabric(accelerator=accelerator, devices=here, num_nodes=size // here, strategy="ddp")
+    fabric.launch()
+    return Together(fabric)

@@ -1,0 +1,76 @@
+"""Two real processes (gloo) against one with the same global batch."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import two_processes
+
+from emoji_lib import BadInput
+from emoji_lib.log import record
+from emoji_lib.train import device, parallel, systems
+
+pytest.importorskip("lightning_fabric", reason="an extra: pip install -r requirements-extras.txt")
+ROOT = Path(__file__).parents[2]
+TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+def launch(*command, timeout=240):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [*TWO, *map(str, command)], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=timeout
+    )
+
+
+class BothStreams(systems.GAN):
+    """One process that draws the latents that two would draw."""
+
+    def __init__(self, *networks, seed, **settings):
+        super().__init__(*networks, seed=seed, **settings)
+        self.streams = [torch.Generator().manual_seed(seed + systems.RANKS_APART * rank) for rank in range(2)]
+
+    def _latents(self, n):
+        return torch.cat([torch.randn(n // 2, 100, generator=stream) for stream in self.streams])
+
+
+def weights(state: dict) -> torch.Tensor:
+    return torch.cat([tensor.flatten() for tensor in state.values()])
+
+
+@pytest.mark.parametrize("loss", ["bce", "softmax"])
+def test_two_processes_equal_one_with_the_same_global_batch(loss, tmp_path, monkeypatch):
+    done = launch(two_processes.__file__, tmp_path, loss)
+    assert done.returncode == 0, done.stderr
+    one, other = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    monkeypatch.setattr(device, "number_format", lambda _: "fp32")
+    together, notes = two_processes.train(loss, BothStreams)
+    for name, expected in together.state_dict()["networks"].items():
+        assert torch.equal(weights(one["networks"][name]), weights(other["networks"][name])), name
+        # By the mean, as Adam makes a step of a gradient that is rounding alone (the last bias under the softmax loss).
+        apart = (weights(one["networks"][name]) - weights(expected)).abs().mean()
+        assert apart < 1e-3 * two_processes.STEPS * 2e-4, name
+    assert one["facts"] == other["facts"] == pytest.approx(notes.facts, rel=1e-4, abs=2e-4)
+    assert not torch.equal(*one["rng"])
+
+
+def test_an_experiment_runs_under_torchrun_and_keeps_one_record(tmp_path):
+    small = ("-p", "features", 4, "-p", "steps", 6, "-p", "batch_size", 4, "--out", tmp_path)
+    done = launch("-m", "emoji_lib", "run", "02-quick", *small)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("finished in") == 1
+    ((folder, kept),) = record.runs_in(tmp_path)
+    assert kept["status"] == "finished"
+    assert kept["images_seen"] == 24
+
+
+def test_a_batch_that_does_not_divide_is_refused():
+    class Fabric:
+        global_rank, world_size = 1, 2
+
+    together = parallel.Together(Fabric())
+    assert together.share(torch.arange(6)).tolist() == [3, 4, 5]
+    with pytest.raises(BadInput, match="batch_size 5 does not divide among 2 processes"):
+        together.share(torch.arange(5))
