@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/ready
+EXTRAS := $(VENV)/extras
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lab
@@ -14,7 +15,7 @@ help:  ## this list
 run: $(READY)  ## train the improved GAN on emoji faces and say where its pictures are (NAME=… for another experiment)
 	$(PY) -m emoji_lib run $(or $(NAME),02-quick)
 
-test: $(READY)  ## style, tests, and every notebook at smoke size
+test: $(EXTRAS)  ## style, tests, and every notebook at smoke size
 	$(PY) -m ruff check . && $(PY) -m ruff format --check .
 	$(PY) -m emoji_lib table --check
 	$(PY) -m pytest
@@ -27,4 +28,8 @@ $(READY): requirements.txt pyproject.toml
 		{ echo "error: $(PYTHON) is not Python 3.11 to 3.13; try make PYTHON=python3.12 …"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -e .
+	@touch $@
+
+$(EXTRAS): $(READY) requirements-extras.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-extras.txt
 	@touch $@

@@ -1,7 +1,9 @@
 """The command line: `python -m emoji_lib COMMAND`."""
 
 import argparse
+import importlib.util
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -68,8 +70,13 @@ def run(options: argparse.Namespace) -> None:
     plan = experiments.plan(options.name, given)
 
     from emoji_lib.log import runner  # only now: it takes a while
+    from emoji_lib.log.record import BOARD_VARIABLE
 
     out = Path(options.out).expanduser().resolve() if options.out else runner.RUNS
+    if options.board:
+        if importlib.util.find_spec("tensorboard") is None:
+            raise BadInput("--board needs TensorBoard: pip install -r requirements-extras.txt")
+        os.environ[BOARD_VARIABLE] = "1"
     started = time.perf_counter()
     folder = runner.run(plan, out=out, resume=options.resume)
     if folder is None:  # another process keeps the record
@@ -168,6 +175,8 @@ def bench(options: argparse.Namespace) -> None:
                 f"ours {row['images_per_second']:,.0f}, ratio {row['ratio']:.2f}, {row['peak_share']:.0%} of peak",
                 flush=True,
             )
+            parts = ", ".join(f"{name} {share:.0%}" for name, share in row["split"].items())
+            print(f"            of our time: {parts}", flush=True)
     if options.json:
         print(json.dumps(rows, indent=2))
     else:
@@ -211,6 +220,9 @@ def parser() -> argparse.ArgumentParser:
         "--out", help="where the run's folder is made (default: runs/, which git ignores; results/ keeps it)"
     )
 
+    one.add_argument(
+        "--board", action="store_true", help="write TensorBoard events into the run's folder (board/) while it goes on"
+    )
     one.add_argument("--resume", action="store_true", help="go on with the newest run that is not finished")
 
     one = command(

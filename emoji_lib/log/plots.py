@@ -71,8 +71,8 @@ def tile(images: np.ndarray, columns: int = COLUMNS, colour: tuple[int, int, int
 
 
 def stack(*sheets: Image.Image) -> Image.Image:
-    """Sheets of one width, one above the other."""
-    whole = Image.new("RGB", (sheets[0].width, sum(sheet.height for sheet in sheets)))
+    """Sheets one above the other."""
+    whole = Image.new("RGB", (max(sheet.width for sheet in sheets), sum(sheet.height for sheet in sheets)), WHITE)
     top = 0
     for sheet in sheets:
         whole.paste(sheet, (0, top))

@@ -14,8 +14,9 @@ from emoji_lib import BadInput
 from emoji_lib.data.batches import to_uint8
 from emoji_lib.data.emoji import EmojiSet
 from emoji_lib.files import write_whole
-from emoji_lib.log import plots
-from emoji_lib.log.record import FOLDER_VARIABLE, create, differences, read_record, write_record
+from emoji_lib.log import plots, show
+from emoji_lib.log.board import Board
+from emoji_lib.log.record import BOARD_VARIABLE, FOLDER_VARIABLE, create, differences, read_record, write_record
 from emoji_lib.nets.layers import architecture
 from emoji_lib.train import device as machine
 from emoji_lib.train.checkpoint import Checkpoints, save_weights
@@ -38,6 +39,8 @@ class Run:
         self.shown: list[tuple[int, np.ndarray]] = []
         self._metrics = self.folder / "metrics.jsonl"
         self._checkpoints = Checkpoints(self.folder)
+        watchers = [Board(self.folder / "board")] if os.environ.get(BOARD_VARIABLE) else []
+        self._watchers = watchers + ([show.Live()] if not given and show.in_notebook() else [])
         self.note(process=os.getpid())
 
     def note(self, **facts) -> None:
@@ -48,6 +51,7 @@ class Run:
         """The facts known before the first step; a run that is not taken up again drops what an older one left."""
         layers = {name: architecture(network) for name, network in networks.items()}
         self.note(device=machine.describe(device), data=emoji.facts(), architecture=layers)
+        self._premultiplied = emoji.premultiplied
         if not self.resumed:
             self._forget()
 
@@ -91,10 +95,14 @@ class Run:
         self.rows.append({"step": step, **facts})
         with self._metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(self.rows[-1]) + "\n")
+        for watcher in self._watchers:
+            watcher.log(self.rows)
 
     def show(self, step: int, images: Tensor) -> None:
         """Keep what the fixed latents gave at this step, float −1..1 `[N, C, H, W]`."""
         self.shown.append((step, to_uint8(images[: plots.COLUMNS])))
+        for watcher in self._watchers:
+            watcher.show(self.shown, self._premultiplied)
 
     def keep(self, step: int, state: dict) -> None:
         """The checkpoint that training could go on from, with what this recorder holds at that step."""

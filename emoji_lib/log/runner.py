@@ -37,8 +37,9 @@ STOPPED = "stopped on request:"
 def run(plan: experiments.Plan, *, out: Path = RUNS, resume: bool = False) -> Path | None:
     """Run an experiment in a fresh kernel and return its folder; with `resume`, take up its newest unfinished run.
 
-    Of several processes that train together (see `train/parallel.py`) only the first keeps a folder. Raises `RunFailed` after an exception, an exit or a dead kernel in the notebook; its record then says `failed` and
-    why. SIGINT and SIGTERM are passed on to the kernel, which keeps a checkpoint, and become `KeyboardInterrupt`.
+    Of several processes that train together (see `train/parallel.py`) only the first keeps a folder. Raises `RunFailed`
+    after an exception, an exit or a dead kernel in the notebook; its record then says `failed` and why. SIGINT and
+    SIGTERM are passed on to the kernel, which keeps a checkpoint, and become `KeyboardInterrupt`.
     """
     if not int(os.environ.get("RANK", 0)):
         return _run(plan, out, resume)

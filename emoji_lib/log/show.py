@@ -2,12 +2,49 @@
 
 import inspect
 import io
+import time
 
+import numpy as np
+from IPython import get_ipython
 from IPython.display import Image as Shown
 from IPython.display import Markdown, display
 from PIL import Image
 from torch import nn
 from torchinfo import summary
+
+from emoji_lib.log import plots
+
+LIVE_EVERY = 5.0  # seconds between pictures of a run under way
+
+
+def in_notebook() -> bool:
+    """Whether a Jupyter kernel shows what is displayed."""
+    return hasattr(get_ipython(), "kernel")
+
+
+class Live:
+    """Losses and samples of a run under way, in one place of the notebook; only the last picture is stored."""
+
+    def __init__(self):
+        self._handle, self._last, self._shown = None, 0.0, []
+
+    def log(self, rows: list[dict]) -> None:
+        """All rows of metrics so far."""
+        if "loss_g" not in rows[-1] or time.monotonic() - self._last < LIVE_EVERY:
+            return
+        self._last = time.monotonic()
+        sheets = [plots.loss_curves(rows)]
+        if self._shown:
+            sheets.append(plots.through_time(*self._shown))
+        picture = plots.stack(*sheets)
+        if self._handle is None:
+            self._handle = display(picture, display_id=True)
+        else:
+            self._handle.update(picture)
+
+    def show(self, shown: list[tuple[int, np.ndarray]], premultiplied: bool) -> None:
+        """What the fixed latents gave so far, with their steps."""
+        self._shown = (shown, premultiplied)
 
 
 def pictures(*images: Image.Image) -> None:

@@ -1,5 +1,7 @@
 """Training speed beside a plain loop: both in one process, in turns, same networks, same batch."""
 
+import itertools
+import os
 import statistics
 import tempfile
 import time
@@ -10,6 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile, record_function
 from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
@@ -19,8 +22,11 @@ from emoji_lib.data.batches import Batches
 from emoji_lib.nets import dcgan
 from emoji_lib.nets.layers import CONVOLUTIONS
 from emoji_lib.train import device as machine
+from emoji_lib.train.graphs import stepper
+from emoji_lib.train.loop import Tally
 from emoji_lib.train.systems import GAN
 
+PARTS = ("data", "fakes", "D step", "G step", "logging")
 ROUNDS = 5  # turns each side takes; the median of the ratios is what counts
 
 
@@ -57,11 +63,42 @@ def reference_loop(folder: Path, batch: int, features: int, device: torch.device
 def our_loop(images: np.ndarray, batch: int, features: int, device: torch.device) -> Iterator[None]:
     """The same networks and loss by this project's system, a step for each `next`."""
     system = GAN(dcgan.Generator(features), dcgan.Discriminator(features), loss="bce", device=device)
-    batches, step = Batches(images, batch, 0, device), 0
-    while True:
-        system.step(batches[step])
-        step += 1
+    batches, take = Batches(images, batch, 0, device), stepper(system)
+    for step in itertools.count():
+        take(batches[step])
         yield
+
+
+def cost_split(
+    images: np.ndarray, batch: int, features: int, device: torch.device, steps: int = 10
+) -> dict[str, float]:
+    """Shares of our loop's time by torch's profiler: data, fakes, D step, G step, logging, and the rest.
+
+    On a GPU the kernels' time, of the step that is not captured.
+    """
+    system = GAN(dcgan.Generator(features), dcgan.Discriminator(features), loss="bce", device=device)
+    batches, tally = Batches(images, batch, 0, device), Tally()
+    kinds = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device.type == "cuda")
+
+    def loop(steps: Iterable[int]) -> None:
+        for step in steps:
+            with record_function("data"):
+                real = batches[step]
+            facts = system.step(real)
+            with record_function("logging"):
+                tally.add(facts)
+        tally.take()
+
+    os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # the profiler tells of the GPU that is not there
+    loop(range(3))
+    with profile(activities=kinds) as profiled, record_function("loop"):
+        loop(range(3, 3 + steps))
+    spent = {}
+    for event in profiled.key_averages():
+        if event.key in ("loop", *PARTS):
+            spent[event.key] = max(spent.get(event.key, 0), event.device_time_total or event.cpu_time_total)
+    shares = {part: round(spent[part] / spent["loop"], 3) for part in PARTS}
+    return shares | {"rest": round(1 - sum(shares.values()), 3)}
 
 
 def _seconds(side: Iterator[None], steps: int, device: torch.device) -> float:
@@ -138,4 +175,5 @@ def bench(batches: Iterable[int], features: int, device: torch.device, seconds: 
                 "images_per_second": round(ours, 1),
                 "ratio": round(statistics.median(mine / plain for plain, mine in turns), 2),
                 "peak_share": round(ours * cost / top, 3),
+                "split": cost_split(images, batch, features, device),
             }

@@ -82,7 +82,7 @@ def train(
             if tally.since == every or step == steps:
                 means = tally.take()
                 if not all(map(math.isfinite, means.values())):
-                    raise Diverged(f"by step {step} {means}; last checkpoint: step {kept}; try a lower learning rate")
+                    raise Diverged(_not_finite(step, f"losses {means}", kept))
                 recorder.log(step, means)
                 progress.say(step, means)
             if step in shown:
@@ -91,12 +91,28 @@ def train(
             asked, due = others.agree(stop.asked, time.perf_counter() - kept_at >= keep_every)
             if asked or due or step == steps:
                 state = {"step": step, "sums": tally.sums, "since": tally.since, "seconds": seconds}
-                recorder.keep(step, state | {"system": system.state_dict(), "torch_rng": torch.get_rng_state()})
+                state |= {"system": system.state_dict(), "torch_rng": torch.get_rng_state()}
+                if lost := _lost(state["system"]):
+                    raise Diverged(_not_finite(step, f"weights of the {lost}", kept))
+                recorder.keep(step, state)
                 kept, kept_at = step, time.perf_counter()
             if asked and step < steps:
                 raise Interrupted(f"stopped at step {step:,} of {steps:,}, where a checkpoint was kept")
     speed = round(steps * batches.batch_size / seconds, 1)
     recorder.trained(steps=steps, images_seen=steps * batches.batch_size, images_per_second=speed)
+
+
+def _not_finite(step: int, what: str, kept: int) -> str:
+    last = f"last good checkpoint: step {kept}" if kept else "there is no checkpoint yet"
+    return f"by step {step} {what} are not finite; {last}; try a lower learning rate"
+
+
+def _lost(state: dict) -> str:
+    """The first network with a weight that is not finite, so that no good checkpoint makes way for a bad one."""
+    for name, tensors in state.get("networks", {}).items():
+        if not all(tensor.isfinite().all() for tensor in tensors.values()):
+            return name
+    return ""
 
 
 class Tally:

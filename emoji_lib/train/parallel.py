@@ -76,10 +76,18 @@ def peers() -> Alone:
         return Alone()
     try:
         from lightning_fabric import Fabric
+        from lightning_fabric.strategies import DDPStrategy
     except ImportError as error:
         raise BadInput("several processes need Lightning Fabric: pip install -r requirements-extras.txt") from error
+
+    class Joined(DDPStrategy):
+        """Without Fabric's launcher, which refuses a notebook's kernel: torchrun has started the processes."""
+
+        def _configure_launcher(self) -> None:
+            self._launcher = None
+
     here = int(os.environ.get("LOCAL_WORLD_SIZE", size))
     accelerator = "cuda" if torch.cuda.is_available() else "cpu"
-    fabric = Fabric(accelerator=accelerator, devices=here, num_nodes=size // here, strategy="ddp")
+    fabric = Fabric(accelerator=accelerator, devices=here, num_nodes=size // here, strategy=Joined())
     fabric.launch()
     return Together(fabric)

@@ -65,8 +65,20 @@ def test_rows_are_means_since_the_row_before_and_none_is_lost():
 
 
 def test_a_number_that_is_not_finite_stops_the_run_with_the_step():
-    with pytest.raises(loop.Diverged, match=r"by step 5 .*nan.*last checkpoint: step 0"):
+    with pytest.raises(loop.Diverged, match=r"by step 5 losses .*nan.*there is no checkpoint yet"):
         loop.train(Counting(bad_at=5), batches(), 20, Notes(), torch.zeros(1, 1))
+
+
+def test_weights_that_are_not_finite_never_reach_a_checkpoint():
+    class Spoiled(Counting):
+        def state_dict(self):
+            weight = torch.tensor(float("inf") if self.steps == 3 else 1.0)
+            return super().state_dict() | {"networks": {"generator": {"weight": weight}}}
+
+    notes = Notes()
+    with pytest.raises(loop.Diverged, match=r"by step 3 weights of the generator .*last good checkpoint: step 2"):
+        loop.train(Spoiled(), batches(), 20, notes, torch.zeros(1, 1), keep_every=0)
+    assert notes.state["step"] == 2
 
 
 def test_a_progress_line_is_plain_and_says_how_long(capsys):

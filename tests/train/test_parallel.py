@@ -61,7 +61,7 @@ def test_an_experiment_runs_under_torchrun_and_keeps_one_record(tmp_path):
     done = launch("-m", "emoji_lib", "run", "02-quick", *small)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("finished in") == 1
-    ((folder, kept),) = record.runs_in(tmp_path)
+    ((_, kept),) = record.runs_in(tmp_path)
     assert kept["status"] == "finished"
     assert kept["images_seen"] == 24
 
