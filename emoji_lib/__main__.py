@@ -13,7 +13,7 @@ from emoji_lib import BadInput, RunFailed
 
 
 def data(options: argparse.Namespace) -> None:
-    from emoji_lib.data import emoji
+    from emoji_lib.data import emoji, split
 
     library = emoji.open_library(Path(options.folder).expanduser() if options.folder else None)
     facts = {
@@ -24,6 +24,7 @@ def data(options: argparse.Namespace) -> None:
         "size": library.images.shape[-1],
         "sha256": library.sha256(range(len(library.emoji))),
         "selections": library.counts(),
+        "split": {part: len(library.choose(f"all:{part}")) for part in split.PARTS},
     }
     if options.json:
         print(json.dumps(facts, indent=2))
@@ -32,6 +33,8 @@ def data(options: argparse.Namespace) -> None:
     print(f"in {facts['folder']}\nsha256 {facts['sha256']}\n\nselections:")
     for name, count in facts["selections"].items():
         print(f"  {name:<20} {count:>5,}  {emoji.SELECTIONS[name].about}")
+    parts = ", ".join(f"{part} {count:,}" for part, count in facts["split"].items())
+    print(f"\nsplit by concept (faces:train, flags:test, …): {parts}")
 
 
 def list_experiments(options: argparse.Namespace) -> None:
@@ -102,32 +105,47 @@ def store(options: argparse.Namespace) -> None:
 
 
 def sample(options: argparse.Namespace) -> None:
-    import torch
     from PIL import Image
 
-    from emoji_lib.data import pixels
-    from emoji_lib.data.batches import to_uint8
+    from emoji_lib.log import samples
     from emoji_lib.log.record import find_run
-    from emoji_lib.train.checkpoint import load_weights
 
-    if options.n < 1:
-        raise BadInput(f"--n {options.n} is not positive")
-    folder = find_run(options.run, "generator.safetensors")
-    weights = folder / "generator.safetensors"
-    if not weights.is_file():
-        raise BadInput(f"{folder} keeps no generator.safetensors; run its experiment again to have one")
-    generator, facts = load_weights(weights)
-    latents = generator.latents(options.n, options.seed)
-    with torch.no_grad():
-        images = to_uint8(torch.cat([generator(some) for some in latents.split(64)]))
-    if facts["mode"] == "RGBA":
-        images = pixels.unpremultiply(images) if facts["premultiplied"] else pixels.clean(images)
+    images, facts = samples.draw(find_run(options.run, samples.WEIGHTS), options.n, options.seed)
     out = Path(options.out).expanduser()
     out.mkdir(parents=True, exist_ok=True)
     for index, image in enumerate(images):
         picture = image[0] if facts["mode"] == "L" else image.transpose(1, 2, 0)
         Image.fromarray(picture).save(out / f"{index:04d}.png")
     print(f"{options.n} {facts['mode']} PNGs in {out}/")
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    from emoji_lib.files import write_whole
+    from emoji_lib.log import report, samples
+    from emoji_lib.log.record import read_record, write_record
+    from emoji_lib.measure import protocol
+
+    seen, reference, run = samples.target(options.target, options.n, options.seed, options.reference)
+    if options.keep and run is None:
+        raise BadInput(f"--keep writes into a run's record, and {options.target} is a folder of pictures")
+    judged = protocol.judge(seen, reference) | {"seed": options.seed}
+    rows = {options.target: judged}
+    if not options.alone:
+        rows |= protocol.reference_rows(reference)
+    if options.keep:
+        write_record(run, read_record(run) | {"scores": judged})
+    if options.panel:
+        panel = samples.neighbours(seen, reference)
+        write_whole(Path(options.panel), lambda partial: panel.save(partial, "png"))
+    print(json.dumps(rows, indent=2, ensure_ascii=False) if options.json else report.text(rows))
+
+
+def encoders(options: argparse.Namespace) -> None:
+    from emoji_lib.measure import train_encoders
+
+    out = Path(options.out).expanduser() if options.out else train_encoders.FOLDER
+    for name, path in train_encoders.train(out, options.steps or train_encoders.STEPS).items():
+        print(f"{name}: {path}")
 
 
 def table(options: argparse.Namespace) -> None:
@@ -245,6 +263,32 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--n", type=int, default=16, help="how many (default: 16)")
     one.add_argument("--seed", type=int, default=0, help="the seed of the latents (default: 0)")
     one.add_argument("--out", default="samples", help="a folder for the PNGs (default: samples)")
+
+    one = command(
+        evaluate,
+        "evaluate",
+        "scores of a run, or of any folder of PNGs, beside rows to read them by",
+        "evaluate 02-quick --panel neighbours.png",
+    )
+    one.add_argument("target", metavar="TARGET", help="a run's folder or name, an experiment, or a folder of PNGs")
+    one.add_argument(
+        "--reference", default="", help="the real pictures (default: what the run learned from; all:train)"
+    )
+    one.add_argument("--n", type=int, default=2000, help="how many samples at most (default: 2000)")
+    one.add_argument("--seed", type=int, default=0, help="the seed of the samples (default: 0)")
+    one.add_argument("--alone", action="store_true", help="leave out the reference rows")
+    one.add_argument("--panel", metavar="PNG", help="draw the samples nearest to training pictures above these")
+    one.add_argument("--keep", action="store_true", help="write the scores into the run's record")
+    one.add_argument("--json", action="store_true", help="print facts for machines")
+
+    one = command(
+        encoders,
+        "encoders",
+        "train the encoders that scores are taken in, again (twenty minutes)",
+        "encoders --out enc",
+    )
+    one.add_argument("--out", help="a folder for the weights (default: those in use)")
+    one.add_argument("--steps", type=int, default=0, help="training steps of each (default: 1500)")
 
     one = command(table, "table", "write the README's results table from the kept runs", "table --check")
     one.add_argument("--check", action="store_true", help="change nothing; fail when the table is stale")

@@ -15,7 +15,8 @@ MAY_IMPORT = {
     "data": {"data"},
     "nets": {"nets"},
     "train": {"data", "nets", "train"},
-    "log": {"data", "nets", "train", "log"},
+    "measure": {"data", "nets", "measure"},
+    "log": {"data", "nets", "train", "measure", "log"},
 }
 
 

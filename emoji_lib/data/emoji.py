@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from emoji_lib import BadInput, nearest
-from emoji_lib.data import pixels
+from emoji_lib.data import pixels, split
 from emoji_lib.data.unicode import Emoji, bare, identify
 
 NATIVE = 72  # pixels a side of every Twemoji PNG
@@ -110,19 +110,26 @@ SELECTIONS = {
 
 
 def _choose(selection: str, emoji: list[Emoji], images: np.ndarray) -> np.ndarray:
-    """Indices of a named selection, of the one emoji with that name, character or code, or of several joined by `+`."""
+    """Indices of a named selection, of the one emoji with that name, character or code, or of several joined by `+`.
+
+    `:train`, `:validation` or `:test` behind any of them takes that part of the split by concept.
+    """
     wanted = re.sub(r"\bu\+(?=[0-9a-f])", "", selection.strip().casefold())
     if wanted in SELECTIONS:
         return np.flatnonzero(SELECTIONS[wanted].rule(emoji, images))
     for index, one in enumerate(emoji):
         if wanted in (one.name.casefold(), one.code) or (wanted and bare(wanted) == bare(one.character)):
             return np.array([index])
+    if ":" in wanted and (end := wanted.rsplit(":", 1))[1] in split.PARTS:
+        chosen = _choose(end[0], emoji, images)
+        return chosen[[split.part_of(emoji[index]) == end[1] for index in chosen]]
     if "+" in wanted:
         return np.unique(np.concatenate([_choose(part, emoji, images) for part in wanted.split("+")]))
     hint = nearest(wanted, [*SELECTIONS, *(one.name for one in emoji)])
     raise BadInput(
         f"unknown selection {selection!r}{hint}. The selections are {', '.join(SELECTIONS)}; the name, character or "
-        "code point of an emoji (1f600) selects that one; `+` joins several; ./path selects a folder of your own PNGs"
+        "code point of an emoji (1f600) selects that one; `+` joins several; `:train`, `:validation` or `:test` behind "
+        "them takes that part of the split by concept; ./path selects a folder of your own PNGs"
     )
 
 
@@ -205,9 +212,9 @@ def load(
 ) -> EmojiSet:
     """The pictures of a selection, ready for training.
 
-    `selection` is a name of `SELECTIONS`, one emoji, several joined by `+`, or the path of a folder of PNGs (with a
-    `/`). `size` is the side in pixels (72 is native, others are antialiased). `mode` is `RGBA`, or `RGB` or `L`
-    (grayscale) over `background`; `premultiplied` matters to RGBA alone.
+    `selection` is a name of `SELECTIONS`, one emoji, several joined by `+`, a part of these (`faces:train`), or a
+    folder of PNGs (with a `/`). `size` is the side in pixels (72 is native, others are antialiased). `mode` is
+    `RGBA`, or `RGB` or `L` (grayscale) over `background`; `premultiplied` matters to RGBA alone.
     """
     if mode not in ("RGBA", "RGB", "L"):
         raise BadInput(f"unknown mode {mode!r}: RGBA, RGB or L")

@@ -23,6 +23,42 @@ def logit_curves(rows: list[dict]) -> Image.Image:
     return _curves(rows, "mean logit", {"real": ("real", BLUE), "fake": ("fake", ORANGE)})
 
 
+def collapse_curves(trace: list[dict]) -> Image.Image:
+    """Coverage of the real pictures and diversity of the samples against the step, each of its own scale."""
+    figure = Figure(figsize=(5.2, 3.2), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    steps = [look["step"] for look in trace]
+    _axis(axes, steps, [look["coverage"] for look in trace], "coverage", BLUE)
+    _axis(axes.twinx(), steps, [look["diversity"] for look in trace], "diversity (Vendi)", ORANGE)
+    axes.set(xlabel="step")
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    return _picture(figure)
+
+
+def scatter(points: dict[str, tuple[float, float]], x: str = "contrast", y: str = "groups") -> Image.Image:
+    """Named points by their kernel distance in two encoders, on scales that show both small and large ones."""
+    figure = Figure(figsize=(5.2, 4), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    axes.axline((0, 0), slope=1, color="#e6e8eb", linewidth=0.8)
+    for name, point in points.items():
+        axes.plot(*point, "o", color=BLUE, markersize=5)
+        axes.annotate(name, point, xytext=(6, 4), textcoords="offset points", fontsize=9)
+    for scale, label in ((axes.set_xscale, axes.set_xlabel), (axes.set_yscale, axes.set_ylabel)):
+        scale("symlog", linthresh=0.1)
+        label(f"KID, encoder {x if label == axes.set_xlabel else y}")
+    axes.margins(0.2)
+    axes.spines[["top", "right"]].set_visible(False)
+    return _picture(figure)
+
+
+def _axis(axes, steps: list[int], values: list[float], label: str, colour: str) -> None:
+    axes.plot(steps, values, color=colour, linewidth=1.6, marker="o", markersize=2.5)
+    axes.set_ylabel(label, color=colour)
+    axes.tick_params(axis="y", labelcolor=colour)
+    axes.set_ylim(bottom=0)
+    axes.spines["top"].set_visible(False)
+
+
 def _curves(rows: list[dict], label: str, series: dict[str, tuple[str, str]]) -> Image.Image:
     """Each series thin as it was logged and bold as its running mean."""
     figure = Figure(figsize=(5.2, 3.2), dpi=110, layout="constrained")

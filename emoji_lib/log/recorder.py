@@ -14,9 +14,10 @@ from emoji_lib import BadInput
 from emoji_lib.data.batches import to_uint8
 from emoji_lib.data.emoji import EmojiSet
 from emoji_lib.files import write_whole
-from emoji_lib.log import plots, show
+from emoji_lib.log import plots, samples, show
 from emoji_lib.log.board import Board
 from emoji_lib.log.record import BOARD_VARIABLE, FOLDER_VARIABLE, create, differences, read_record, write_record
+from emoji_lib.measure import protocol
 from emoji_lib.nets.layers import architecture
 from emoji_lib.train import device as machine
 from emoji_lib.train.checkpoint import Checkpoints, save_weights
@@ -58,7 +59,8 @@ class Run:
     def _forget(self) -> None:
         self.rows.clear()
         self.shown.clear()
-        pictures = (self.folder / name for name in ("loss.png", "sample.png", "generator.safetensors"))
+        made = ("loss.png", "sample.png", "collapse.json", "collapse.png", "best.pt", "generator.safetensors")
+        pictures = (self.folder / name for name in made)
         for path in (self._metrics, *pictures, *self._checkpoints.paths()):
             path.unlink(missing_ok=True)
 
@@ -104,15 +106,23 @@ class Run:
         for watcher in self._watchers:
             watcher.show(self.shown, self._premultiplied)
 
-    def keep(self, step: int, state: dict) -> None:
+    def watch(self, trace: list[dict[str, float]]) -> None:
+        """Keep what a monitor saw so far, as `collapse.json`."""
+        text = json.dumps(trace, indent=1) + "\n"
+        write_whole(self.folder / "collapse.json", lambda partial: partial.write_text(text, encoding="utf-8"))
+
+    def keep(self, step: int, state: dict, best: bool = False) -> None:
         """The checkpoint that training could go on from, with what this recorder holds at that step."""
         shown = [(at, torch.from_numpy(images)) for at, images in self.shown]
         mine = {"rows": len(self.rows), "shown": shown, "configuration": self._configuration()}
-        self._checkpoints.save(step, state | mine)
+        self._checkpoints.save(step, state | mine, best)
 
     def trained(self, **facts) -> None:
-        """Totals of the training loop, and its loss curves."""
+        """Totals of the training loop, its loss curves, and the curves of what a monitor saw."""
         self._picture("loss.png", plots.loss_curves(self.rows))
+        if (self.folder / "collapse.json").is_file():
+            trace = json.loads((self.folder / "collapse.json").read_text(encoding="utf-8"))
+            self._picture("collapse.png", plots.collapse_curves(trace))
         self.note(**facts)
 
     def samples(self, images: Tensor, emoji: EmojiSet) -> Image.Image:
@@ -129,6 +139,15 @@ class Run:
         path = self.folder / "generator.safetensors"
         save_weights(path, generator, mode=emoji.mode, premultiplied=emoji.premultiplied)
 
+    def judge(self, n: int = protocol.SAMPLES) -> dict | None:
+        """Scores of `n` samples by the kept weights, as `evaluate` takes them; put into the record. None for `n` 0."""
+        if not n:
+            return None
+        seen, reference, _ = samples.target(str(self.folder), n, protocol.SEED)
+        scores = protocol.judge(seen, reference) | {"seed": protocol.SEED}
+        self.note(scores=scores)
+        return scores
+
     def finish(self) -> None:
         """The last word. Raises `RuntimeError` when a training run lacks something that its record must have."""
         record = read_record(self.folder)
@@ -141,5 +160,6 @@ class Run:
                     f"the run lacks {', '.join(missing)}: train, sample and keep weights before finish()"
                 )
         record.pop("process", None)
+        status = "collapsed" if record.pop("collapsed", False) else "finished"
         seconds = round(time.perf_counter() - self.began, 1)
-        write_record(self.folder, record | {"status": "finished", "seconds": seconds})
+        write_record(self.folder, record | {"status": status, "seconds": seconds})

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from emoji_lib import BadInput
 from emoji_lib.data.emoji import ROOT
-from emoji_lib.log import experiments
+from emoji_lib.log import experiments, report
 from emoji_lib.log.record import GOOD, RESULTS, runs_in
+from emoji_lib.measure.features import TRUSTED
 
 README = ROOT / "README.md"
 BEGIN, END = "<!-- results: begin (python -m emoji_lib table) -->", "<!-- results: end -->"
@@ -44,7 +45,7 @@ def _row(folder: Path, record: dict) -> str:
     dirty = ", dirty tree" if record["dirty"] else ""
     changed = "".join(f"<br>**changed: {key} {_plain(value)}**" for key, value in record.get("changed", {}).items())
     status = "" if record["status"] == "finished" else f"<br>**{record['status']}**"
-    scores = "".join(f"<br>{name} {value}" for name, value in record["scores"].items())
+    scores = "".join(f"<br>{line}" for line in _scores(record["scores"]))
     data, speed = record["data"], f"{record['images_per_second']:,.0f} images/s"
     run = [
         f"[**{record['experiment']}**]({link}/record.json){status}",
@@ -65,6 +66,16 @@ def _row(folder: Path, record: dict) -> str:
     # Short lines: a table gives its width to the longest, and the pictures want it.
     pictures = "<br>".join(f'<img src="{link}/{name}.png" width="{width}">' for name, width in PICTURES.items())
     return f"| {'<br>'.join(run)} | {networks}<br><br>{'<br>'.join(settings)} | {pictures} |"
+
+
+def _scores(scores: dict) -> list[str]:
+    """The kernel distance in either trusted encoder with half its interval, coverage, and what was memorised."""
+    if not scores:
+        return []
+    lines = ["", *(f"KID {name} {report.kid(scores[name])}" for name in TRUSTED)]
+    if "coverage" in scores[TRUSTED[0]]:
+        lines.append("coverage " + ", ".join(f"{scores[name]['coverage']:.2f}" for name in TRUSTED))
+    return [*lines, f"memorised {scores['memorised']:.2f}"]
 
 
 def _network(name: str, network: dict) -> str:

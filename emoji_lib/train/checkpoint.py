@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import torch
@@ -15,7 +16,10 @@ from emoji_lib.nets import build, name_of
 
 
 class Checkpoints:
-    """The last two checkpoints of a run, each a file of its own, so that one is whole whenever a run is killed."""
+    """The last two checkpoints of a run, each a file of its own, so that one is whole whenever a run is killed.
+
+    `best.pt` is the one of the best moment, where a monitor judges them.
+    """
 
     KEPT = 2
 
@@ -26,11 +30,14 @@ class Checkpoints:
         """Oldest first."""
         return sorted(self.folder.glob("checkpoint-*.pt"))
 
-    def save(self, step: int, state: dict) -> None:
-        """Write the state after `step`, then drop what is older than the last two."""
+    def save(self, step: int, state: dict, best: bool = False) -> None:
+        """Write the state after `step`, then drop what is older than the last two (and the old `best.pt`)."""
         buffer = io.BytesIO()  # torch names no cause when a disk is full; a plain write does
         torch.save(state, buffer)
-        write_whole(self.folder / f"checkpoint-{step:09d}.pt", lambda partial: partial.write_bytes(buffer.getbuffer()))
+        newest = self.folder / f"checkpoint-{step:09d}.pt"
+        write_whole(newest, lambda partial: partial.write_bytes(buffer.getbuffer()))
+        if best:
+            write_whole(self.folder / "best.pt", lambda partial: os.link(newest, partial))  # a second name, no copy
         for old in self.paths()[: -self.KEPT]:
             old.unlink()
 

@@ -4,6 +4,7 @@ import math
 import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -15,6 +16,7 @@ from emoji_lib.train.graphs import stepper
 from emoji_lib.train.parallel import peers
 
 SHOWN_AT = (0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)  # shares of a run at which the fixed latents are drawn
+LOOKS = 24  # of a monitor in a whole run
 LOGGED = 400  # rows of metrics in a whole run
 SAY_EVERY = 10.0  # seconds between progress lines
 KEEP_EVERY = 60.0  # seconds between checkpoints
@@ -29,11 +31,21 @@ class System(Protocol):
     def load_state_dict(self, state: dict) -> None: ...
 
 
+class Monitor(Protocol):
+    trace: list[dict[str, float]]
+    best: bool
+    collapsed: bool
+    go_on: bool
+
+    def look(self, step: int, sample: Callable[[Tensor], Tensor]) -> None: ...
+
+
 class Recorder(Protocol):
     def restore(self) -> dict | None: ...
     def log(self, step: int, facts: dict[str, float]) -> None: ...
     def show(self, step: int, images: Tensor) -> None: ...
-    def keep(self, step: int, state: dict) -> None: ...
+    def watch(self, trace: list[dict[str, float]]) -> None: ...
+    def keep(self, step: int, state: dict, best: bool) -> None: ...
     def trained(self, **facts) -> None: ...
 
 
@@ -52,26 +64,30 @@ def train(
     recorder: Recorder,
     latents: Tensor,
     *,
+    monitor: Monitor | None = None,
     keep_every: float = KEEP_EVERY,
 ) -> None:
     """`steps` steps of `system` on `batches`, or what a checkpoint of the recorder leaves of them.
 
     About `LOGGED` rows of metrics reach the recorder, each the mean since the row before, so that nothing waits for the
-    device in between. `latents` are drawn at the shares of the run in `SHOWN_AT`. A checkpoint is kept every
+    device in between. `latents` are drawn at the shares of the run in `SHOWN_AT`. A `monitor` looks `LOOKS` times, and
+    training ends early once it calls the run collapsed, unless that is to `go_on`. A checkpoint is kept every
     `keep_every` seconds, at the end, and when the process is asked to stop (SIGINT, SIGTERM), which then raises
     `Interrupted`. Raises `Diverged`. On a CPU a run in pieces equals a run in one go bit for bit.
     """
-    every = max(1, steps // LOGGED)
+    every, look_every = max(1, steps // LOGGED), max(1, steps // LOOKS)
     shown = {max(1, round(steps * share)) for share in SHOWN_AT}
     tally, first, seconds = Tally(), 0, 0.0
     if state := recorder.restore():
         system.load_state_dict(state["system"])
         torch.set_rng_state(state["torch_rng"])
         tally, first, seconds = Tally(state["sums"], state["since"]), state["step"], state["seconds"]
+        if monitor:
+            monitor.trace[:] = state["trace"]
         print(f"going on from step {first:,} of {steps:,}", flush=True)
     progress = Progress(first, steps, batches.batch_size, seconds)
     kept, kept_at = first, time.perf_counter()
-    take, others = stepper(system), peers()
+    take, others, step = stepper(system), peers(), first
     with StopRequest() as stop:
         for step in range(first + 1, steps + 1):
             with record_function("data"):
@@ -87,19 +103,32 @@ def train(
                 progress.say(step, means)
             if step in shown:
                 recorder.show(step, system.sample(latents))
+            best = False
+            if monitor and step % look_every == 0:
+                monitor.look(step, system.sample)
+                recorder.watch(monitor.trace)
+                best = monitor.best
+            over = step == steps or bool(monitor and monitor.collapsed and not monitor.go_on)
             seconds = progress.seconds()
             asked, due = others.agree(stop.asked, time.perf_counter() - kept_at >= keep_every)
-            if asked or due or step == steps:
+            if asked or due or over or best:
                 state = {"step": step, "sums": tally.sums, "since": tally.since, "seconds": seconds}
+                state |= {"trace": monitor.trace} if monitor else {}
                 state |= {"system": system.state_dict(), "torch_rng": torch.get_rng_state()}
                 if lost := _lost(state["system"]):
                     raise Diverged(_not_finite(step, f"weights of the {lost}", kept))
-                recorder.keep(step, state)
+                recorder.keep(step, state, best)
                 kept, kept_at = step, time.perf_counter()
-            if asked and step < steps:
+            if over:
+                break
+            if asked:
                 raise Interrupted(f"stopped at step {step:,} of {steps:,}, where a checkpoint was kept")
-    speed = round(steps * batches.batch_size / seconds, 1)
-    recorder.trained(steps=steps, images_seen=steps * batches.batch_size, images_per_second=speed)
+    facts = {"steps": step, "images_seen": step * batches.batch_size}
+    facts["images_per_second"] = round(step * batches.batch_size / seconds, 1)
+    if monitor and monitor.collapsed:
+        print(f"collapsed by step {step:,}: see the trace of coverage and diversity", flush=True)
+        facts["collapsed"] = True
+    recorder.trained(**facts)
 
 
 def _not_finite(step: int, what: str, kept: int) -> str:

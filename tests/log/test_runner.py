@@ -119,7 +119,7 @@ def test_a_stopped_run_keeps_a_checkpoint_and_goes_on(number, tmp_path):
     assert done.returncode == 0, done.stderr
     assert f"going on from step {stopped:,} of 1,500" in done.stdout
     kept = record.read_record(folder)
-    assert kept["status"] == "finished"
+    assert kept["status"] in record.GOOD  # a network this small may well collapse
     assert len(kept["resumed"]) == 1
     again = subprocess.run([*command, "--resume"], cwd=ROOT, capture_output=True, text=True)
     assert again.returncode == 2

@@ -41,7 +41,7 @@ class Notes:
     def restore(self):
         return self.state
 
-    def keep(self, step, state):
+    def keep(self, step, state, best):
         self.state = state
 
     def trained(self, **facts):

@@ -24,7 +24,7 @@ class Nowhere:
 
     def show(self, step, images): ...
 
-    def keep(self, step, state):
+    def keep(self, step, state, best):
         self.state = state
 
     def trained(self, **facts): ...

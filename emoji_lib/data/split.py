@@ -1,0 +1,79 @@
+"""The split by concept: near-copies stay together, so that what is held out was truly not seen."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from emoji_lib.data.unicode import TONES, ZERO_WIDTH_JOINER, Emoji, bare
+
+PARTS = ("train", "validation", "test")
+FILE = Path(__file__).with_name("split.json")
+EDGES = (0.8, 0.9)  # shares of the hash's range
+SALT = "emoji 3"  # of the first eight, the one whose parts come nearest to 80, 10 and 10% in every large selection
+
+# What one concept is drawn with: either sex or none, any age of the same figure, any hair, either direction.
+ALIKE = {
+    **dict.fromkeys("👨👩👱🧔", "🧑"),
+    **dict.fromkeys("👦👧", "🧒"),
+    **dict.fromkeys("👴👵", "🧓"),
+    **dict.fromkeys("🤴👸", "🫅"),
+    **dict.fromkeys("🎅🤶", "🎄"),
+    **dict.fromkeys("🤵👰", "👰"),
+    **dict.fromkeys("👫👬👭", "🤝"),
+    **dict.fromkeys("🕺💃", "💃"),
+    **dict.fromkeys("💑💏", "💏"),
+}
+DROPPED = {*TONES, "♀", "♂", "🦰", "🦱", "🦲", "🦳", "➡", "⬛", "🟩", "🟫"}
+
+
+def concept(one: Emoji) -> str:
+    """What a picture shows, apart from skin tone, gender, hair and direction; families and couples are one each."""
+    points = [ALIKE.get(point, point) for point in bare(one.character) if point not in DROPPED]
+    parts = [part for part in "".join(points).split(ZERO_WIDTH_JOINER) if part]
+    if one.subgroup == "family":
+        family = "🤝" in parts or ("🧑" in parts and "❤" in parts) or parts in (["💏"], ["🤝"])
+        return "couple" if family else "family"
+    people = [part for part in parts if part not in ("🧑", "🎄")]
+    return ZERO_WIDTH_JOINER.join(people) or "".join(parts) or one.code
+
+
+def concepts(emoji: Iterable[Emoji], pictures: Iterable[bytes]) -> list[str]:
+    """The concept of each picture; those with the same pixels share one."""
+    keys = [concept(one) for one in emoji]
+    parent = {key: key for key in keys}
+
+    def root(key: str) -> str:
+        while parent[key] != key:
+            key = parent[key]
+        return key
+
+    first: dict[bytes, str] = {}
+    for key, picture in zip(keys, pictures, strict=True):
+        other = first.setdefault(hashlib.sha256(picture).digest(), key)
+        low, high = sorted((root(key), root(other)))
+        parent[high] = low
+    return [root(key) for key in keys]
+
+
+def assign(emoji: list[Emoji], pictures: Iterable[bytes]) -> dict[str, list[str]]:
+    """Codes of each part but the first, by the hash of their concept: a new emoji moves no other."""
+    parts = defaultdict(list)
+    for one, key in zip(emoji, concepts(emoji, pictures), strict=True):
+        share = int(hashlib.sha256(f"{SALT} {key}".encode()).hexdigest()[:12], 16) / 16**12
+        parts[PARTS[sum(share >= edge for edge in EDGES)]].append(one.code)
+    return {part: sorted(parts[part]) for part in PARTS[1:]}
+
+
+@cache
+def stored() -> tuple[dict[str, frozenset[str]], str]:
+    """The split in use, as `split.json` holds it, and the file's sha256."""
+    content = FILE.read_bytes()
+    return {part: frozenset(codes) for part, codes in json.loads(content).items()}, hashlib.sha256(content).hexdigest()
+
+
+def part_of(one: Emoji) -> str:
+    """`train`, `validation` or `test`."""
+    return next((part for part, codes in stored()[0].items() if one.code in codes), PARTS[0])

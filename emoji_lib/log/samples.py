@@ -1,0 +1,67 @@
+"""Samples of kept generators, and how they are judged."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from emoji_lib import BadInput
+from emoji_lib.data import emoji, pixels
+from emoji_lib.data.batches import to_uint8
+from emoji_lib.log import plots
+from emoji_lib.log.record import find_run, read_record
+from emoji_lib.measure import protocol, scores
+from emoji_lib.measure.features import Views, views
+from emoji_lib.train.checkpoint import load_weights
+
+WEIGHTS = "generator.safetensors"
+
+
+def draw(run: Path, n: int, seed: int) -> tuple[np.ndarray, dict]:
+    """`n` pictures by a run's generator, uint8 `[N, C, H, W]` with straight colour, and the facts of its weights."""
+    if n < 1:
+        raise BadInput(f"--n {n} is not positive")
+    if not (run / WEIGHTS).is_file():
+        raise BadInput(f"{run} keeps no {WEIGHTS}; run its experiment again to have one")
+    generator, facts = load_weights(run / WEIGHTS)
+    with torch.no_grad():
+        images = to_uint8(torch.cat([generator(some) for some in generator.latents(n, seed).split(64)]))
+    if facts["mode"] == "RGBA":
+        images = pixels.unpremultiply(images) if facts["premultiplied"] else pixels.clean(images)
+    return images, facts
+
+
+def target(name: str, n: int, seed: int, reference: str = "") -> tuple[Views, protocol.Reference, Path | None]:
+    """What is to be judged: a run's samples, or up to `n` PNGs of a folder, and against what.
+
+    Without a `reference` a run is judged by the selection it learned from, a folder by the train part of all emoji.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir() and not (folder / "record.json").is_file():
+        images = emoji.open_library(folder).images
+        if len(images) > n:
+            images = images[np.sort(np.random.default_rng(seed).choice(len(images), n, replace=False))]
+        images = images if (images[:, 3] < 255).any() else images[:, :3]
+        return _against(images, reference or "all:train", None)
+    run = find_run(name, WEIGHTS)
+    images, _ = draw(run, n, seed)
+    return _against(images, reference or read_record(run)["parameters"]["selection"], run)
+
+
+def _against(images: np.ndarray, reference: str, run: Path | None) -> tuple[Views, protocol.Reference, Path | None]:
+    seen = views(images, premultiplied=False)
+    return seen, protocol.Reference(reference, alpha=seen.alpha is not None), run
+
+
+def neighbours(seen: Views, reference: protocol.Reference, n: int = 16) -> Image.Image:
+    """Samples, each above the training picture that is nearest to it; first those that are nearest of all."""
+    distances, which = scores.nearest(protocol.thumbnails(seen), reference.thumbnails)
+    closest = distances.argsort()[:n].numpy()
+    training = reference.seen(reference.learned.images).white
+    rows = [
+        plots.tile(np.concatenate((seen.white[some], training[which[some]])), columns=len(some))
+        for some in np.array_split(closest, 2)
+        if len(some)
+    ]
+    return plots.stack(*rows)

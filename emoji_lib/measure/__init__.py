@@ -1,0 +1,1 @@
+"""How good it is: frozen encoders, scores with their uncertainty, collapse through time."""

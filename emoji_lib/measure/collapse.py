@@ -1,0 +1,100 @@
+"""Collapse through time: cheap looks at a generator under way, and the rule that calls it collapsed."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emoji_lib.data import split
+from emoji_lib.data.batches import to_uint8
+from emoji_lib.data.emoji import EmojiSet
+from emoji_lib.measure import scores
+from emoji_lib.measure.features import encode, encoder, views
+
+FRESH = 200  # samples of new latents at each look
+REAL = 400  # real pictures at most that coverage is taken over
+IN_A_ROW = 3
+
+
+def collapsed(trace: list[dict[str, float]], quarter: float) -> bool:
+    """Whether the last `IN_A_ROW` looks all had coverage under half of the best until then, and a diversity under
+    `quarter`, that of real pictures of a quarter of the concepts.
+    """
+    best, bad = 0.0, 0
+    for look in trace:
+        best = max(best, look["coverage"])
+        fallen = look["coverage"] < best / 2 and look["diversity"] < quarter
+        bad = bad + 1 if fallen else 0
+    return bad >= IN_A_ROW
+
+
+class Monitor:
+    """What the training loop asks, now and then, how the generator is doing.
+
+    `trace` holds for each look: `coverage` of the real pictures by samples of the fixed and of fresh latents;
+    `diversity` of the fresh ones (Vendi score); `support`, how many different pictures there seem to be by the birthday
+    argument (Arora and Zhang 2018): n (n − 1) / 2 pairs over the number of near-equal ones. Features are the
+    `contrast` encoder's, over white. With `go_on` a collapsed run is not stopped.
+    """
+
+    def __init__(
+        self,
+        learned: EmojiSet,
+        fixed: Tensor,
+        latents: Callable[[int, int], Tensor],
+        *,
+        go_on: bool = False,
+        seed: int = 0,
+    ):
+        self.fixed, self.latents, self.go_on, self.seed = fixed, latents, go_on, seed
+        self.premultiplied = learned.premultiplied
+        self.trace: list[dict[str, float]] = []
+        rng = np.random.default_rng(seed)
+        chosen = rng.permutation(len(learned))[:REAL]
+        self._real = self._features(learned.images[chosen])
+        apart = torch.cdist(self._real, self._real)
+        order = min(scores.NEAREST + 1, len(apart))
+        self._reach = apart.kthvalue(order, 1).values if len(apart) > 1 else torch.full((len(apart),), torch.inf)
+        # Closer than nine in ten real pictures are to any other: the same picture, to the eye.
+        near = apart.kthvalue(2, 1).values if len(apart) > 1 else torch.zeros(1, dtype=apart.dtype)
+        self._same = near.quantile(0.1).item() / 2
+        self.quarter = scores.vendi(self._features(_quarter_of_concepts(learned, rng)))
+
+    def _features(self, images: np.ndarray) -> Tensor:
+        network, _ = encoder("contrast")
+        return encode(network, views(images, premultiplied=self.premultiplied).white)
+
+    def look(self, step: int, sample: Callable[[Tensor], Tensor]) -> None:
+        """Add the state at `step` to the trace; `sample` gives float images `[N, C, H, W]` in −1..1 for latents."""
+        fresh = self.latents(FRESH, self.seed + step)
+        drawn = self._features(to_uint8(sample(torch.cat((self.fixed, fresh)))))
+        new = drawn[len(self.fixed) :]
+        inside = torch.cdist(self._real, drawn) <= self._reach[:, None]
+        near = int((torch.pdist(new) <= self._same).sum())
+        self.trace.append(
+            {
+                "step": step,
+                "coverage": round(inside.any(1).double().mean().item(), 4),
+                "diversity": round(scores.vendi(new), 4),
+                "support": round(FRESH * (FRESH - 1) / 2 / max(1, near), 1),
+            }
+        )
+
+    @property
+    def best(self) -> bool:
+        """Whether no look before covered as much as the last one."""
+        return all(look["coverage"] < self.trace[-1]["coverage"] for look in self.trace[:-1])
+
+    @property
+    def collapsed(self) -> bool:
+        return collapsed(self.trace, self.quarter)
+
+
+def _quarter_of_concepts(learned: EmojiSet, rng: np.random.Generator) -> np.ndarray:
+    """`FRESH` pictures, with replacement, from every fourth concept in random order."""
+    keys = split.concepts(learned.emoji, [image.tobytes() for image in learned.images])
+    names = rng.permutation(sorted(set(keys)))
+    kept = set(names[: -(-len(names) // 4)])
+    chosen = [index for index, key in enumerate(keys) if key in kept]
+    return learned.images[rng.choice(chosen, size=FRESH)]

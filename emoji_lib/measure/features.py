@@ -1,0 +1,91 @@
+"""Pictures as every measure sees them, and the frozen encoders that turn them into features."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from emoji_lib import BadInput
+from emoji_lib.data import pixels
+from emoji_lib.data.batches import scale
+from emoji_lib.nets.encoder import Encoder
+
+FOLDER = Path(__file__).with_name("encoders")
+# What each encoder was taught, on the train split alone; `train_encoders.py` made them.
+ENCODERS = {
+    "contrast": "to tell each picture from all others under shifts, zooms and colour changes (no labels)",
+    "groups": "to name the group and subgroup of a picture",
+    "random": "nothing: the control",
+}
+TRUSTED = ("contrast", "groups")  # a claim stands where these agree
+WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Views:
+    """The same pictures over white, over black, and as alpha alone, each uint8 RGB `[N, 3, 72, 72]`.
+
+    Pictures without alpha look alike over any ground; then there is no `alpha`.
+    """
+
+    white: np.ndarray
+    black: np.ndarray
+    alpha: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.white)
+
+    def __getitem__(self, chosen) -> "Views":
+        alpha = None if self.alpha is None else self.alpha[chosen]
+        return Views(self.white[chosen], self.black[chosen], alpha)
+
+    def opaque(self) -> "Views":
+        """As pictures without alpha would show them: over white, whatever the ground."""
+        return Views(self.white, self.white, None)
+
+
+def views(images: np.ndarray, *, premultiplied: bool) -> Views:
+    """RGBA, RGB or L, uint8 `[N, C, H, W]`, of any size; others than 72×72 are resized, antialiased."""
+    if images.shape[1] == 1:
+        images = np.repeat(images, 3, 1)
+    if images.shape[-1] != 72:
+        straight = pixels.unpremultiply(images) if premultiplied and images.shape[1] == 4 else images
+        images, premultiplied = pixels.resize(straight, 72), False
+    if images.shape[1] == 3:
+        return Views(images, images, None)
+    white, black = (pixels.over(images, ground, premultiplied=premultiplied) for ground in (WHITE, BLACK))
+    return Views(white, black, np.repeat(images[:, 3:], 3, 1))
+
+
+@cache
+def encoder(name: str) -> tuple[nn.Module, str]:
+    """A frozen encoder in eval mode, in float32 on the CPU, and the sha256 of its file."""
+    path = FOLDER / f"{name}.safetensors"
+    if name not in ENCODERS:
+        raise BadInput(f"unknown encoder {name!r}: {', '.join(ENCODERS)}")
+    if not path.is_file():
+        raise BadInput(f"{path} is missing: `python -m emoji_lib encoders` trains it")
+    network = Encoder()
+    network.load_state_dict({key: tensor.float() for key, tensor in load_file(path).items()})
+    return network.eval().requires_grad_(False), hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@torch.no_grad()
+def encode(network: nn.Module, rgb: np.ndarray) -> Tensor:
+    """Features of uint8 RGB `[N, 3, 72, 72]`: float64 `[N, F]`, the same whatever else is in the batch's place."""
+    parts = [network(scale(part)) for part in torch.from_numpy(np.ascontiguousarray(rgb)).split(128)]
+    return torch.cat(parts).double() if parts else torch.zeros(0, network.options["features"], dtype=torch.float64)
+
+
+def features(name: str, seen: Views) -> tuple[Tensor, Tensor | None]:
+    """What scores are taken from: over white and over black side by side, float64 `[N, 64]`, and alpha's `[N, 32]`."""
+    network, _ = encoder(name)
+    white = encode(network, seen.white)
+    black = white if seen.black is seen.white else encode(network, seen.black)
+    alpha = None if seen.alpha is None else encode(network, seen.alpha)
+    return torch.cat((white, black), 1), alpha

@@ -1,0 +1,186 @@
+"""The frozen protocol: what is compared with what, on how many pictures, and the rows to read a score by."""
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter
+from torch import Tensor
+from torch.nn import functional as F
+
+from emoji_lib.data import emoji, split
+from emoji_lib.data.batches import scale
+from emoji_lib.measure import scores
+from emoji_lib.measure.features import ENCODERS, Views, encoder, features, views
+
+SAMPLES, SEED = 2000, 0
+DRAWN, DRAWS = 300, 5  # scores whose value depends on the number of samples: means over 5 draws of 300
+AT_LEAST = 50  # samples for a kernel distance
+HELD_OUT = 20  # held-out pictures for a yardstick of memorisation
+THUMBNAIL = 24  # pixels a side of what memorisation is looked for in
+SIZED = ("frechet", "precision", "recall", "density", "coverage", "vendi", "spread")
+
+
+def round_off(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The real pictures of a selection that samples are compared with, and those held out from it.
+
+    `selection` is what the judged model learned from. Where that is all parts of a selection, the pictures held out
+    from its train part still say how far apart different emoji are.
+    """
+
+    selection: str
+    alpha: bool  # whether the judged pictures have an alpha channel
+
+    @cached_property
+    def learned(self) -> emoji.EmojiSet:
+        return emoji.load(self.selection)
+
+    def part(self, *parts: str) -> emoji.EmojiSet | None:
+        """Pictures of the selection in these parts of the split, or nothing where there are none."""
+        whole = emoji.load(self.selection.removesuffix(":train"))
+        chosen = [index for index, one in enumerate(whole.emoji) if split.part_of(one) in parts]
+        if not chosen:
+            return None
+        return emoji.EmojiSet(whole.images[chosen], tuple(whole.emoji[i] for i in chosen), *_kind(whole))
+
+    def seen(self, images: np.ndarray) -> Views:
+        """As the judged pictures are seen: opaque where they have no alpha."""
+        shown = views(images, premultiplied=True)
+        return shown if self.alpha else shown.opaque()
+
+    @cached_property
+    def features(self) -> dict[str, tuple[Tensor, Tensor | None]]:
+        shown = self.seen(self.learned.images)
+        return {name: features(name, shown) for name in ENCODERS}
+
+    @cached_property
+    def thumbnails(self) -> Tensor:
+        return thumbnails(self.seen(self.learned.images))
+
+    @cached_property
+    def yardstick(self) -> Tensor | None:
+        """How far held-out pictures are from the nearest picture of the train part."""
+        held, learned = self.part("validation", "test"), self.part("train")
+        if held is None or learned is None or len(held) < HELD_OUT:
+            held, learned = (emoji.load(f"all:{part}") for part in ("test", "train"))
+        mine, known = (thumbnails(self.seen(part.images)) for part in (held, learned))
+        return scores.nearest(mine, known)[0]
+
+
+def _kind(whole: emoji.EmojiSet) -> tuple:
+    return whole.selection, whole.mode, whole.premultiplied, whole.source, whole.sha256
+
+
+def thumbnails(shown: Views) -> Tensor:
+    """Over white, float32 −1..1 `[N, 3, 24, 24]`, each pixel a mean."""
+    return F.adaptive_avg_pool2d(scale(torch.from_numpy(np.ascontiguousarray(shown.white))), THUMBNAIL)
+
+
+def judge(shown: Views, reference: Reference) -> dict:
+    """Every score of these pictures. What they are too few for is left out, with the reason under `left_out`."""
+    n, left_out = len(shown), {}
+    result = {"samples": n, "reference": reference.selection, "reference_images": len(reference.learned)}
+    if n < AT_LEAST:
+        left_out["kid"] = f"needs {AT_LEAST} samples, there are {n}"
+    if n < DRAWN:
+        left_out |= dict.fromkeys((*SIZED, "inception"), f"needs {DRAWN} samples, there are {n}")
+    for name, (real, real_alpha) in reference.features.items():
+        fake, fake_alpha = features(name, shown)
+        one = {}
+        if n >= AT_LEAST:
+            one |= _estimate("kid", scores.kid(*_standardised(real, fake)))
+            if fake_alpha is not None:
+                one |= _estimate("kid_alpha", scores.kid(*_standardised(real_alpha, fake_alpha)))
+        if n >= DRAWN:
+            one |= _sized(*_standardised(real, fake))
+        if n >= DRAWN and name == "groups":
+            result["inception"] = round_off(scores.inception(_group_odds(fake)))
+        result[name] = one
+    distances, _ = scores.nearest(thumbnails(shown), reference.thumbnails)
+    result["memorised"] = round_off(scores.memorised(distances, reference.yardstick))
+    hashes = {name: encoder(name)[1] for name in ENCODERS} | {"split": split.stored()[1]}
+    return result | {"left_out": left_out, "sha256": hashes}
+
+
+def _standardised(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """By the mean and the deviation of each feature over the real pictures, so that faces are told apart as faces."""
+    mean = real.mean(0)
+    deviation = real.std(0, correction=0).clamp(min=1e-2)
+    return (real - mean) / deviation, (fake - mean) / deviation
+
+
+def _estimate(name: str, estimate: scores.Estimate) -> dict[str, float]:
+    value, low, high = map(round_off, estimate)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+def _sized(real: Tensor, fake: Tensor) -> dict[str, float]:
+    """Means over seeded draws of `DRAWN` samples on either side, or of all reals where there are fewer."""
+    rng, found = torch.Generator().manual_seed(SEED), []
+    for _ in range(DRAWS):
+        some_real = real[torch.randperm(len(real), generator=rng)[:DRAWN]]
+        some = fake[torch.randperm(len(fake), generator=rng)[:DRAWN]]
+        one = {"frechet": scores.frechet(real, some)} | scores.manifold(some_real, some)
+        found.append(one | {"vendi": scores.vendi(some), "spread": scores.spread(some)})
+    return {name: round_off(sum(one[name] for one in found) / DRAWS) for name in SIZED}
+
+
+def _group_odds(fake: Tensor) -> Tensor:
+    """p(group | picture) by logistic regression on the frozen features of the train split."""
+    learned = emoji.load("all:train")
+    seen, _ = features("groups", views(learned.images, premultiplied=True))
+    names = sorted({one.group for one in learned.emoji})
+    labels = torch.tensor([names.index(one.group) for one in learned.emoji])
+    weight = torch.zeros(seen.shape[1] + 1, len(names), dtype=seen.dtype, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weight], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        value = F.cross_entropy(_affine(seen, weight), labels) + 1e-4 * weight.square().sum()
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    return _affine(fake, weight).softmax(1).detach()
+
+
+def _affine(inputs: Tensor, weight: Tensor) -> Tensor:
+    return inputs @ weight[:-1] + weight[-1]
+
+
+@cache
+def reference_rows(reference: Reference) -> dict[str, dict]:
+    """Scores of pictures whose answer is known beforehand; only of what the selection has enough of."""
+    held, learned = reference.part("validation", "test"), reference.part("train")
+    rng, rows = np.random.default_rng(SEED), {}
+    if held is not None and learned is not None:
+        train = f"{reference.selection.removesuffix(':train')}:train"
+        floor = reference if train == reference.selection else Reference(train, reference.alpha)
+        rows["held-out real"] = judge(floor.seen(held.images), floor)
+    copies = reference.learned.images[rng.integers(len(reference.learned), size=DRAWN)]
+    noise = rng.integers(256, size=(DRAWN, 4, 72, 72), dtype=np.uint8)
+    made = {"training copies": copies, "blurred copies": blurred(copies)}
+    if learned is not None:
+        made["half the concepts"] = half_of_concepts(learned, rng)
+    made["noise"] = np.minimum(noise, noise[:, 3:])
+    return rows | {name: judge(reference.seen(images), reference) for name, images in made.items()}
+
+
+def blurred(images: np.ndarray, radius: float = 2.0) -> np.ndarray:
+    """Premultiplied RGBA `[N, 4, H, W]` under a Gaussian of `radius` pixels."""
+    each = [[Image.fromarray(channel).filter(ImageFilter.GaussianBlur(radius)) for channel in one] for one in images]
+    return np.array([[np.asarray(channel) for channel in one] for one in each])
+
+
+def half_of_concepts(learned: emoji.EmojiSet, rng: np.random.Generator) -> np.ndarray:
+    """`DRAWN` pictures, drawn with replacement, from every second concept."""
+    keys = split.concepts(learned.emoji, [image.tobytes() for image in learned.images])
+    kept = set(sorted(set(keys))[::2])
+    chosen = [index for index, key in enumerate(keys) if key in kept]
+    return learned.images[rng.choice(chosen, size=DRAWN)]

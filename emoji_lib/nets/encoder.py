@@ -1,0 +1,35 @@
+"""The small convolutional network whose features the measures are taken in."""
+
+import torch
+from torch import Tensor, nn
+
+from emoji_lib import BadInput
+
+WIDTHS = (24, 48, 96, 192)
+
+
+class Encoder(nn.Module):
+    """RGB images `[N, 3, 72, 72]` in −1..1 → features `[N, features]`, 72 → 36 → 18 → 9 → 5 pixels a side.
+
+    Normalised over groups of channels, so that the features of a picture do not depend on the rest of its batch. Last
+    come `mean` and `scale`, set from the training pictures, so that each feature has mean 0 and variance 1 over them.
+    """
+
+    def __init__(self, features: int = 32):
+        super().__init__()
+        if not 1 <= features <= 64:
+            raise BadInput(f"features {features} is not in 1..64")
+        self.options = {"features": features}
+        stages, n_in = [], 3
+        for width in WIDTHS:
+            stages += [nn.Conv2d(n_in, width, 3, 2, 1), nn.GroupNorm(8, width), nn.GELU()]
+            stages += [nn.Conv2d(width, width, 3, 1, 1), nn.GroupNorm(8, width), nn.GELU()]
+            n_in = width
+        self.layers = nn.Sequential(*stages, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * n_in, features))
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("scale", torch.ones(features))
+
+    def forward(self, images: Tensor) -> Tensor:
+        if images.shape[1:] != (3, 72, 72):
+            raise ValueError(f"images are [N, 3, 72, 72], not {list(images.shape)}")
+        return (self.layers(images) - self.mean) / self.scale

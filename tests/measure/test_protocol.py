@@ -1,0 +1,114 @@
+"""The protocol on real emoji: every score moves the right way, and the cheat is caught."""
+
+import numpy as np
+import pytest
+import torch
+
+from emoji_lib import BadInput
+from emoji_lib.data import emoji
+from emoji_lib.measure import features, protocol
+
+N = protocol.DRAWN
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return protocol.Reference("no-tones:train", alpha=True)
+
+
+@pytest.fixture(scope="module")
+def judged(reference):
+    """Scores of `N` copies of training pictures, and of the same made worse in one way each."""
+    rng = np.random.default_rng(1)
+    learned = reference.learned.images
+    copies = learned[rng.permutation(len(learned))[:N]]
+    made = {
+        "copies": copies,
+        "a little blurred": protocol.blurred(copies, 1.0),
+        "blurred": protocol.blurred(copies, 6.0),
+        "half": protocol.half_of_concepts(reference.part("train"), rng),
+        "ten": copies[np.arange(N) % 10],
+    }
+    rows = {name: protocol.judge(reference.seen(images), reference) for name, images in made.items()}
+    return rows | protocol.reference_rows(reference)
+
+
+@pytest.mark.parametrize("encoder", features.TRUSTED)
+def test_every_score_moves_the_right_way(judged, encoder):
+    one = {name: scores[encoder] for name, scores in judged.items()}
+    for worse, better in (
+        ("blurred", "a little blurred"),
+        ("a little blurred", "copies"),
+        ("ten", "copies"),
+        ("noise", "held-out real"),
+    ):
+        assert one[worse]["kid"] > one[better]["kid"], (worse, better)
+    for worse in ("ten", "noise", "blurred"):
+        assert one[worse]["frechet"] > one["copies"]["frechet"], worse
+    assert one["blurred"]["precision"] < one["copies"]["precision"]
+    assert one["blurred"]["density"] < one["copies"]["density"]
+    for few in ("half", "ten"):
+        assert one[few]["recall"] < one["copies"]["recall"], few
+        assert one[few]["coverage"] < one["copies"]["coverage"], few
+    assert one["ten"]["vendi"] < one["half"]["vendi"] < 1.02 * one["copies"]["vendi"]
+    assert one["ten"]["spread"] < one["copies"]["spread"]
+
+
+@pytest.mark.parametrize("encoder", features.TRUSTED)
+def test_real_pictures_are_near_and_noise_is_far(judged, encoder):
+    assert judged["copies"][encoder]["kid_low"] <= 0.02
+    assert judged["noise"][encoder]["kid_low"] > judged["held-out real"][encoder]["kid_high"]
+
+
+def test_the_cheat_is_caught(judged):
+    assert judged["training copies"]["memorised"] == 1
+    assert judged["held-out real"]["memorised"] == pytest.approx(0.05, abs=0.02)
+    assert judged["noise"]["memorised"] == 0
+
+
+def test_the_inception_score_is_between_one_and_the_groups(judged):
+    assert 1 < judged["ten"]["inception"] < judged["copies"]["inception"] < 10
+
+
+def test_a_second_time_gives_the_same(reference, judged):
+    rng = np.random.default_rng(1)
+    copies = reference.learned.images[rng.permutation(len(reference.learned))[:N]]
+    assert protocol.judge(reference.seen(copies), reference) == judged["copies"]
+
+
+def test_a_score_with_too_few_samples_is_left_out_with_the_reason(reference):
+    few = protocol.judge(reference.seen(reference.learned.images[:60]), reference)
+    assert few["left_out"]["coverage"] == "needs 300 samples, there are 60"
+    assert "kid" in few["contrast"]
+    assert "coverage" not in few["contrast"]
+    assert "inception" not in few
+    fewer = protocol.judge(reference.seen(reference.learned.images[:9]), reference)
+    assert fewer["left_out"]["kid"] == "needs 50 samples, there are 9"
+    assert fewer["contrast"] == {}
+    assert fewer["memorised"] == 1
+
+
+def test_any_size_and_number_of_channels_is_seen():
+    images = emoji.load("faces", premultiplied=False).images[:3]
+    whole = features.views(images, premultiplied=False)
+    assert whole.alpha.shape == whole.black.shape == (3, 3, 72, 72)
+    opaque = features.views(whole.white, premultiplied=False)
+    assert opaque.alpha is None
+    np.testing.assert_array_equal(opaque.black, whole.white)
+    grey = features.views(whole.white[:, :1], premultiplied=False)
+    assert grey.white.shape == (3, 3, 72, 72)
+    small = emoji.load("faces", size=32, premultiplied=True).images[:3]
+    again = features.views(small, premultiplied=True)
+    assert np.abs(again.white.astype(int) - whole.white).mean() < 12
+
+
+def test_features_of_a_picture_do_not_depend_on_its_company():
+    images = emoji.load("faces").images[:5]
+    seen = features.views(images, premultiplied=True)
+    for name in features.ENCODERS:
+        network, digest = features.encoder(name)
+        assert len(digest) == 64
+        alone = torch.cat([features.encode(network, image[None]) for image in seen.white])
+        torch.testing.assert_close(alone, features.encode(network, seen.white), rtol=1e-4, atol=1e-4)
+    with pytest.raises(BadInput, match="unknown encoder 'inception': contrast, groups, random"):
+        features.encoder("inception")
