@@ -18,9 +18,9 @@ def loss_curves(rows: list[dict]) -> Image.Image:
     return _curves(rows, "loss", {"loss_d": ("discriminator", BLUE), "loss_g": ("generator", ORANGE)})
 
 
-def logit_curves(rows: list[dict]) -> Image.Image:
-    """The discriminator's mean logit on real and on fake images against the step."""
-    return _curves(rows, "mean logit", {"real": ("real", BLUE), "fake": ("fake", ORANGE)})
+def logit_curves(rows: list[dict], label: str = "mean logit") -> Image.Image:
+    """What the discriminator says of real and of fake images, on average, against the step."""
+    return _curves(rows, label, {"real": ("real", BLUE), "fake": ("fake", ORANGE)})
 
 
 def collapse_curves(trace: list[dict]) -> Image.Image:

@@ -134,10 +134,10 @@ class Run:
     def _picture(self, name: str, picture: Image.Image) -> None:
         write_whole(self.folder / name, lambda partial: picture.save(partial, "png", optimize=True))
 
-    def weights(self, generator: nn.Module, emoji: EmojiSet) -> None:
-        """Keep a generator with what its images are."""
+    def weights(self, generator: nn.Module, emoji: EmojiSet, **facts) -> None:
+        """Keep a generator with what its images are; `range="0..1"` for one that does not draw in −1..1."""
         path = self.folder / "generator.safetensors"
-        save_weights(path, generator, mode=emoji.mode, premultiplied=emoji.premultiplied)
+        save_weights(path, generator, mode=emoji.mode, premultiplied=emoji.premultiplied, **facts)
 
     def judge(self, n: int = protocol.SAMPLES) -> dict | None:
         """Scores of `n` samples by the kept weights, as `evaluate` takes them; put into the record. None for `n` 0."""

@@ -26,7 +26,8 @@ def draw(run: Path, n: int, seed: int) -> tuple[np.ndarray, dict]:
         raise BadInput(f"{run} keeps no {WEIGHTS}; run its experiment again to have one")
     generator, facts = load_weights(run / WEIGHTS)
     with torch.no_grad():
-        images = to_uint8(torch.cat([generator(some) for some in generator.latents(n, seed).split(64)]))
+        drawn = torch.cat([generator(some) for some in generator.latents(n, seed).split(64)])
+    images = to_uint8(drawn * 2 - 1 if facts.get("range") == "0..1" else drawn)
     if facts["mode"] == "RGBA":
         images = pixels.unpremultiply(images) if facts["premultiplied"] else pixels.clean(images)
     return images, facts
@@ -37,12 +38,14 @@ def target(name: str, n: int, seed: int, reference: str = "") -> tuple[Views, pr
 
     Without a `reference` a run is judged by the selection it learned from, a folder by the train part of all emoji.
     """
+    if n < 1:
+        raise BadInput(f"--n {n} is not positive")
     folder = Path(name).expanduser()
     if folder.is_dir() and not (folder / "record.json").is_file():
         images = emoji.open_library(folder).images
         if len(images) > n:
             images = images[np.sort(np.random.default_rng(seed).choice(len(images), n, replace=False))]
-        images = images if (images[:, 3] < 255).any() else images[:, :3]
+        images = _without_idle_channels(images)
         return _against(images, reference or "all:train", None)
     run = find_run(name, WEIGHTS)
     images, _ = draw(run, n, seed)
@@ -50,8 +53,22 @@ def target(name: str, n: int, seed: int, reference: str = "") -> tuple[Views, pr
 
 
 def _against(images: np.ndarray, reference: str, run: Path | None) -> tuple[Views, protocol.Reference, Path | None]:
-    seen = views(images, premultiplied=False)
-    return seen, protocol.Reference(reference, alpha=seen.alpha is not None), run
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}[images.shape[1]]
+    return views(images, premultiplied=False), protocol.Reference(reference, mode, min(images.shape[-1], 72)), run
+
+
+def _without_idle_channels(images: np.ndarray) -> np.ndarray:
+    """RGBA, less an alpha that is opaque throughout, and less two colours where all are grey."""
+    if (images[:, 3] < 255).any():
+        return images
+    grey = (images[:, 0] == images[:, 1]).all() and (images[:, 1] == images[:, 2]).all()
+    return images[:, :1] if grey else images[:, :3]
+
+
+def judge_images(images: np.ndarray, selection: str) -> dict:
+    """Scores of pictures with straight colour, uint8 `[N, C, H, W]`, against a selection."""
+    seen, reference, _ = _against(images, selection, None)
+    return protocol.judge(seen, reference)
 
 
 def neighbours(seen: Views, reference: protocol.Reference, n: int = 16) -> Image.Image:

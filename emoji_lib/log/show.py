@@ -5,6 +5,7 @@ import io
 import time
 
 import numpy as np
+import torch
 from IPython import get_ipython
 from IPython.display import Image as Shown
 from IPython.display import Markdown, display
@@ -69,3 +70,28 @@ def layers(network: nn.Module, input_size: tuple[int, ...]) -> None:
     columns = ("output_size", "kernel_size", "num_params")
     table = str(summary(network, input_size, depth=3, col_names=columns, col_width=18, verbose=0))
     print(table.split("Total mult-adds")[0])
+
+
+def keras_summary(name: str, network: nn.Sequential, input_size: tuple[int, ...]) -> tuple[int, int]:
+    """Print each layer's output shape and parameters, and return all parameters and those that train.
+
+    Counted as Keras does: batch norm's running mean and variance are parameters that do not train.
+    """
+    given = torch.zeros(2, *input_size, device=next(network.parameters()).device)
+    was_training = network.training
+    network.eval()
+    print(f"{name + ': layer':<28} {'output shape':<20} {'parameters':>10}")
+    for layer in network:
+        with torch.no_grad():
+            given = layer(given)
+        print(f"{type(layer).__name__:<28} {[None, *given.shape[1:]]!s:<20} {sum(keras_count(layer)):>10,}")
+    network.train(was_training)
+    trained, held = keras_count(network)
+    print(f"total {trained + held:,}, of which {trained:,} train\n")
+    return trained + held, trained
+
+
+def keras_count(network: nn.Module) -> tuple[int, int]:
+    """Parameters that train, and running statistics."""
+    running = (buffer for name, buffer in network.named_buffers() if "running_" in name)
+    return sum(parameter.numel() for parameter in network.parameters()), sum(buffer.numel() for buffer in running)

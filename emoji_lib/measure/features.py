@@ -44,10 +44,6 @@ class Views:
         alpha = None if self.alpha is None else self.alpha[chosen]
         return Views(self.white[chosen], self.black[chosen], alpha)
 
-    def opaque(self) -> "Views":
-        """As pictures without alpha would show them: over white, whatever the ground."""
-        return Views(self.white, self.white, None)
-
 
 def views(images: np.ndarray, *, premultiplied: bool) -> Views:
     """RGBA, RGB or L, uint8 `[N, C, H, W]`, of any size; others than 72×72 are resized, antialiased."""

@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 from torch.nn import functional as F
 
-from emoji_lib.data import emoji, split
+from emoji_lib.data import emoji, pixels, split
 from emoji_lib.data.batches import scale
 from emoji_lib.measure import scores
 from emoji_lib.measure.features import ENCODERS, Views, encoder, features, views
@@ -35,7 +35,8 @@ class Reference:
     """
 
     selection: str
-    alpha: bool  # whether the judged pictures have an alpha channel
+    mode: str = "RGBA"  # RGBA, RGB or L: real pictures are seen as the judged ones are
+    size: int = emoji.NATIVE  # and no sharper
 
     @cached_property
     def learned(self) -> emoji.EmojiSet:
@@ -50,9 +51,16 @@ class Reference:
         return emoji.EmojiSet(whole.images[chosen], tuple(whole.emoji[i] for i in chosen), *_kind(whole))
 
     def seen(self, images: np.ndarray) -> Views:
-        """As the judged pictures are seen: opaque where they have no alpha."""
-        shown = views(images, premultiplied=True)
-        return shown if self.alpha else shown.opaque()
+        """Premultiplied RGBA as the judged pictures are seen: over white or grey where these are, and at their size."""
+        premultiplied = self.mode == "RGBA"
+        if not premultiplied:
+            images = pixels.over(images, premultiplied=True)
+        if self.mode == "L":
+            images = np.repeat(pixels.grayscale(images), 3, 1)
+        if self.size < emoji.NATIVE:
+            images = pixels.resize(pixels.unpremultiply(images) if premultiplied else images, self.size)
+            premultiplied = False
+        return views(images, premultiplied=premultiplied)
 
     @cached_property
     def features(self) -> dict[str, tuple[Tensor, Tensor | None]]:
@@ -161,7 +169,7 @@ def reference_rows(reference: Reference) -> dict[str, dict]:
     rng, rows = np.random.default_rng(SEED), {}
     if held is not None and learned is not None:
         train = f"{reference.selection.removesuffix(':train')}:train"
-        floor = reference if train == reference.selection else Reference(train, reference.alpha)
+        floor = reference if train == reference.selection else Reference(train, reference.mode, reference.size)
         rows["held-out real"] = judge(floor.seen(held.images), floor)
     copies = reference.learned.images[rng.integers(len(reference.learned), size=DRAWN)]
     noise = rng.integers(256, size=(DRAWN, 4, 72, 72), dtype=np.uint8)

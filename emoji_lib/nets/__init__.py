@@ -3,11 +3,14 @@
 from torch import nn
 
 from emoji_lib import BadInput
-from emoji_lib.nets import dcgan
+from emoji_lib.nets import dcgan, deep, listed
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "dcgan.Generator": dcgan.Generator,
     "dcgan.Discriminator": dcgan.Discriminator,
+    "deep.Generator": deep.Generator,
+    "deep.Discriminator": deep.Discriminator,
+    "listed.Listed": listed.Listed,
 }
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from emoji_lib import BadInput
-from emoji_lib.nets.layers import ReplicateConv2d, block, initialise
+from emoji_lib.nets.layers import SAMPLING, ReplicateConv2d, block, initialise
 
 # Kernel, stride and padding from 1×1 up: 1 → 4 → 8 → 18 → 36 → 72 (and back). The third without padding turns the
 # 64×64 of DCGAN into 72×72.
@@ -15,8 +15,6 @@ STAGES = ((4, 1, 0), (4, 2, 1), (4, 2, 0), (4, 2, 1), (4, 2, 1))
 
 # What the improved GAN changes, besides its loss. Each can be taken back by itself.
 IMPROVED = {"bias": True, "activation": "gelu", "norm": "spectral", "init": "orthogonal"}
-
-SAMPLING = 2**32  # apart from the seeds of training
 
 
 class Generator(nn.Module):
@@ -57,9 +55,13 @@ class Generator(nn.Module):
             raise ValueError(f"latents are [N, {self.options['latent']}], not {list(latents.shape)}")
         return self.layers(latents[:, :, None, None])
 
+    def noise(self, n: int, rng: torch.Generator) -> Tensor:
+        """Standard normal latents `[N, latent]` on the device of `rng`."""
+        return torch.randn(n, self.options["latent"], generator=rng, device=rng.device)
+
     def latents(self, n: int, seed: int) -> Tensor:
-        """Standard normal latents `[N, latent]`, the same on every device, and none that training with `seed` draws."""
-        return torch.randn(n, self.options["latent"], generator=torch.Generator().manual_seed(SAMPLING + seed))
+        """Latents `[N, latent]`, the same on every device, and none that training with `seed` draws."""
+        return self.noise(n, torch.Generator().manual_seed(SAMPLING + seed))
 
 
 class Discriminator(nn.Module):

@@ -13,6 +13,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "gelu": nn.GELU,
     "tanh": nn.Tanh,
 }
+SAMPLING = 2**32  # keeps the seeds of sampling apart from those of training
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 

@@ -13,7 +13,8 @@ WARM_UP = 3  # steps that let libraries choose their kernels and optimizers make
 
 def stepper(system) -> Callable[..., dict[str, Tensor]]:
     """`system.step`, as a graph where it runs on a GPU by itself; the numbers are the same."""
-    return Graphed(system) if system.device.type == "cuda" and peers().size == 1 else system.step
+    on_gpu = system.device.type == "cuda" and system.capturable
+    return Graphed(system) if on_gpu and peers().size == 1 else system.step
 
 
 class Graphed:

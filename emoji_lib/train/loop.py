@@ -4,7 +4,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 import torch
@@ -24,6 +24,7 @@ KEEP_EVERY = 60.0  # seconds between checkpoints
 
 class System(Protocol):
     device: torch.device
+    capturable: bool
 
     def step(self, real: Tensor) -> dict[str, Tensor]: ...
     def sample(self, latents: Tensor) -> Tensor: ...
@@ -65,18 +66,20 @@ def train(
     latents: Tensor,
     *,
     monitor: Monitor | None = None,
+    shown_at: Collection[int] = (),
     keep_every: float = KEEP_EVERY,
 ) -> None:
     """`steps` steps of `system` on `batches`, or what a checkpoint of the recorder leaves of them.
 
     About `LOGGED` rows of metrics reach the recorder, each the mean since the row before, so that nothing waits for the
-    device in between. `latents` are drawn at the shares of the run in `SHOWN_AT`. A `monitor` looks `LOOKS` times, and
-    training ends early once it calls the run collapsed, unless that is to `go_on`. A checkpoint is kept every
-    `keep_every` seconds, at the end, and when the process is asked to stop (SIGINT, SIGTERM), which then raises
-    `Interrupted`. Raises `Diverged`. On a CPU a run in pieces equals a run in one go bit for bit.
+    device in between. `latents` are drawn after the steps `shown_at`, or else at the shares of the run in `SHOWN_AT`. A
+    `monitor` looks `LOOKS` times, and training ends early once it calls the run collapsed, unless that is to `go_on`.
+    A checkpoint is kept every `keep_every` seconds, at the best look, at the end, and when the process is asked to stop
+    (SIGINT, SIGTERM), which then raises `Interrupted`. Raises `Diverged`. On a CPU a run in pieces equals a run in one
+    go bit for bit.
     """
     every, look_every = max(1, steps // LOGGED), max(1, steps // LOOKS)
-    shown = {max(1, round(steps * share)) for share in SHOWN_AT}
+    shown = set(shown_at) or {max(1, round(steps * share)) for share in SHOWN_AT}
     tally, first, seconds = Tally(), 0, 0.0
     if state := recorder.restore():
         system.load_state_dict(state["system"])

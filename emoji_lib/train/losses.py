@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from emoji_lib import BadInput
+
 
 class Loss(NamedTuple):
     """The two sides of a game, each a function of (real logits `[N]`, fake logits `[M]`).
@@ -28,6 +30,19 @@ def bce_generator(real: Tensor, fake: Tensor) -> Tensor:
 def bce_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """−mean log σ(real) − mean log(1 − σ(fake)) (Goodfellow et al. 2014, eq. 1), summed and not halved."""
     return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+def smoothed(share: float) -> Loss:
+    """The `bce` game with one-sided label smoothing: real pictures count as real only by 1 − `share` (Salimans et al.
+    2016, section 3.4).
+    """
+    if not 0 <= share < 1:
+        raise BadInput(f"label smoothing {share} is not in 0..1 (0.1 is usual)")
+
+    def discriminator(real: Tensor, fake: Tensor) -> Tensor:
+        return bce_discriminator(real, fake) + share * (F.softplus(real) - F.softplus(-real)).mean()
+
+    return Loss(bce_generator, discriminator, at_once=False)
 
 
 def centred(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:

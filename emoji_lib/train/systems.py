@@ -13,12 +13,73 @@ from emoji_lib import BadInput
 from emoji_lib.nets.layers import choose
 from emoji_lib.train import device as machine
 from emoji_lib.train import parallel
-from emoji_lib.train.losses import LOSSES
+from emoji_lib.train.losses import LOSSES, Loss
 
 RANKS_APART = 2**40  # between the seeds of processes that train together
 
 
-class GAN:
+class System:
+    """Named networks and their optimizers, the randomness of their steps, and the processes that train them together.
+
+    A kind of training is a subclass with a `step` from a batch to detached scalars and a `sample` from latents to
+    images. On a GPU the step is captured once and replayed, unless it is not `capturable`.
+    """
+
+    capturable = True
+
+    def __init__(
+        self,
+        networks: dict[str, nn.Module],
+        optimizers: dict[str, torch.optim.Optimizer],
+        *,
+        device: torch.device | str = "cpu",
+        seed: int = 0,
+    ):
+        self.device = torch.device(device)
+        self.networks, self.optimizers = networks, optimizers
+        self.peers = parallel.peers()
+        for module in self.modules().values():
+            self.peers.same(list(module.state_dict().values()))
+        self.rng = torch.Generator(self.device).manual_seed(seed + RANKS_APART * self.peers.rank)
+
+    def step(self, real: Tensor) -> dict[str, Tensor]:
+        """One step of training on real images, float32 `[N, C, H, W]` in −1..1; detached scalars to log."""
+        raise NotImplementedError
+
+    def sample(self, latents: Tensor) -> Tensor:
+        """Images `[N, C, H, W]` in −1..1 for latents `[N, …]`."""
+        raise NotImplementedError
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Every network that has a state, by name."""
+        return self.networks
+
+    def state_dict(self) -> dict:
+        """Everything a checkpoint needs to go on from here."""
+        return {
+            "networks": {name: module.state_dict() for name, module in self.modules().items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "rng": self.peers.gather(self.rng.get_state()[None]),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from a `state_dict`. Raises `BadInput` where it belongs to other networks."""
+        modules = self.modules()
+        if state["networks"].keys() != modules.keys():
+            raise BadInput(f"the checkpoint holds {sorted(state['networks'])}, this system {sorted(modules)}")
+        for name, module in modules.items():
+            try:
+                module.load_state_dict(state["networks"][name])
+            except RuntimeError as error:
+                raise BadInput(f"the checkpoint's {name} is another network: {error}") from error
+        for name, optimizer in self.optimizers.items():
+            machine.load_optimizer(optimizer, state["optimizers"][name])
+        if len(state["rng"]) != self.peers.size:
+            raise BadInput(f"the checkpoint is of {len(state['rng'])} processes together, not {self.peers.size}")
+        self.rng.set_state(state["rng"][self.peers.rank].cpu())
+
+
+class GAN(System):
     """A generator and a discriminator, their optimizers, and a moving average of the generator.
 
     `step` takes real images, float32 `[N, C, H, W]` in −1..1, and returns detached scalars; `sample` draws from the
@@ -31,7 +92,7 @@ class GAN:
         generator: nn.Module,
         discriminator: nn.Module,
         *,
-        loss: str = "bce",
+        loss: str | Loss = "bce",
         learning_rate_g: float = 2e-4,
         learning_rate_d: float = 2e-4,
         beta1: float = 0.5,
@@ -43,28 +104,21 @@ class GAN:
     ):
         if not 0 <= ema < 1:
             raise BadInput(f"ema {ema} is not a decay in 0..1 (0.998 is usual, 0 turns the average off)")
-        self.device = torch.device(device)
-        self.networks = {
-            "generator": machine.place(generator, self.device),
-            "discriminator": machine.place(discriminator, self.device),
+        place = torch.device(device)
+        networks = {
+            name: machine.place(network, place)
+            for name, network in (("generator", generator), ("discriminator", discriminator))
         }
         self.ema = ema
         self.average = copy.deepcopy(generator).requires_grad_(False).eval() if ema else generator
-        betas = (beta1, beta2)
-        self.optimizers = {
-            "generator": machine.adam(generator, learning_rate_g, betas),
-            "discriminator": machine.adam(discriminator, learning_rate_d, betas),
-        }
-        self.loss = choose(LOSSES, "loss", loss)
+        rates, betas = {"generator": learning_rate_g, "discriminator": learning_rate_d}, (beta1, beta2)
+        optimizers = {name: machine.adam(network, rates[name], betas) for name, network in networks.items()}
+        super().__init__(networks, optimizers, device=place, seed=seed)
+        self.loss = loss if isinstance(loss, Loss) else choose(LOSSES, "loss", loss)
         self.augment = augment or (lambda images, rng: images)
-        self.peers = parallel.peers()
-        for module in self.modules().values():
-            self.peers.same(list(module.state_dict().values()))
-        self.rng = torch.Generator(self.device).manual_seed(seed + RANKS_APART * self.peers.rank)
 
     def _latents(self, n: int) -> Tensor:
-        size = (n, self.networks["generator"].options["latent"])
-        return torch.randn(size, generator=self.rng, device=self.device)
+        return self.networks["generator"].noise(n, self.rng)
 
     def step(self, real: Tensor) -> dict[str, Tensor]:
         """One update of both networks; returns the losses and the mean logits of real and fake."""
@@ -140,32 +194,7 @@ class GAN:
         return images.float()
 
     def modules(self) -> dict[str, nn.Module]:
-        """Every network that has a state, by name."""
         return self.networks | ({"average": self.average} if self.ema else {})
-
-    def state_dict(self) -> dict:
-        """Everything a checkpoint needs to go on from here."""
-        return {
-            "networks": {name: module.state_dict() for name, module in self.modules().items()},
-            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
-            "rng": self.peers.gather(self.rng.get_state()[None]),
-        }
-
-    def load_state_dict(self, state: dict) -> None:
-        """Go on from a `state_dict`. Raises `BadInput` where it belongs to other networks."""
-        modules = self.modules()
-        if state["networks"].keys() != modules.keys():
-            raise BadInput(f"the checkpoint holds {sorted(state['networks'])}, this system {sorted(modules)}")
-        for name, module in modules.items():
-            try:
-                module.load_state_dict(state["networks"][name])
-            except RuntimeError as error:
-                raise BadInput(f"the checkpoint's {name} is another network: {error}") from error
-        for name, optimizer in self.optimizers.items():
-            machine.load_optimizer(optimizer, state["optimizers"][name])
-        if len(state["rng"]) != self.peers.size:
-            raise BadInput(f"the checkpoint is of {len(state['rng'])} processes together, not {self.peers.size}")
-        self.rng.set_state(state["rng"][self.peers.rank].cpu())
 
 
 def _facts(loss_g: Tensor, loss_d: Tensor, on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:

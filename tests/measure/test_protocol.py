@@ -13,7 +13,7 @@ N = protocol.DRAWN
 
 @pytest.fixture(scope="module")
 def reference():
-    return protocol.Reference("no-tones:train", alpha=True)
+    return protocol.Reference("no-tones:train")
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +112,16 @@ def test_features_of_a_picture_do_not_depend_on_its_company():
         torch.testing.assert_close(alone, features.encode(network, seen.white), rtol=1e-4, atol=1e-4)
     with pytest.raises(BadInput, match="unknown encoder 'inception': contrast, groups, random"):
         features.encoder("inception")
+
+
+def test_real_pictures_are_seen_as_the_judged_ones_are():
+    faces = emoji.load("faces")
+    whole = protocol.Reference("faces").seen(faces.images)
+    rgb = protocol.Reference("faces", "RGB").seen(faces.images)
+    np.testing.assert_array_equal(rgb.white, whole.white)
+    assert rgb.alpha is None
+    grey = protocol.Reference("faces", "L").seen(faces.images)
+    assert (grey.white[:, 0] == grey.white[:, 2]).all()
+    small = protocol.Reference("faces", "RGBA", 32).seen(faces.images)
+    assert small.alpha.shape == whole.alpha.shape
+    assert 0 < np.abs(small.white.astype(int) - whole.white).mean() < 12

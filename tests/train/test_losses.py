@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from emoji_lib import BadInput
 from emoji_lib.train import losses
 
 REAL = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0], dtype=torch.float64)
@@ -33,6 +34,16 @@ def test_bce_is_torchs_own_on_the_tutorials_labels():
     torch.testing.assert_close(
         losses.bce_discriminator(REAL, FAKE), cross_entropy(REAL, ones) + cross_entropy(FAKE, zeros)
     )
+
+
+def test_smoothing_is_the_cross_entropy_to_a_softer_label():
+    ones, zeros = torch.ones(5).double(), torch.zeros(5).double()
+    cross_entropy = F.binary_cross_entropy_with_logits
+    expected = cross_entropy(REAL, 0.9 * ones) + cross_entropy(FAKE, zeros)
+    torch.testing.assert_close(losses.smoothed(0.1).discriminator(REAL, FAKE), expected)
+    torch.testing.assert_close(losses.smoothed(0).discriminator(REAL, FAKE), losses.bce_discriminator(REAL, FAKE))
+    with pytest.raises(BadInput, match=r"label smoothing 1\.5"):
+        losses.smoothed(1.5)
 
 
 @pytest.mark.parametrize("name", losses.LOSSES)

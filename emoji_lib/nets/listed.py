@@ -1,0 +1,44 @@
+"""Networks that a notebook writes out layer by layer, kept so that a file of weights can build them again."""
+
+import ast
+
+import torch
+from torch import Tensor, nn
+
+from emoji_lib import BadInput
+from emoji_lib.nets.layers import SAMPLING
+
+
+class Listed(nn.Sequential):
+    """Layers of `torch.nn` one after the other, given as modules or as the text that they print as.
+
+    A generator's latents are uniform in 0..1, as long as its first layer is wide.
+    """
+
+    def __init__(self, *given: nn.Module, layers: tuple[str, ...] = ()):
+        super().__init__(*(given or map(read_layer, layers)))
+        self.options = {"layers": [repr(layer) for layer in self]}
+
+    def noise(self, n: int, rng: torch.Generator) -> Tensor:
+        """Uniform latents `[N, latent]` on the device of `rng`."""
+        return torch.rand(n, self[0].in_features, generator=rng, device=rng.device)
+
+    def latents(self, n: int, seed: int) -> Tensor:
+        """Latents `[N, latent]`, the same on every device, and none that training with `seed` draws."""
+        return self.noise(n, torch.Generator().manual_seed(SAMPLING + seed))
+
+
+def read_layer(text: str) -> nn.Module:
+    """The layer that prints as `text`, such as `Dropout(p=0.5, inplace=False)`; nothing but literals is evaluated.
+
+    Raises `BadInput` for anything that is no layer of `torch.nn` with literal arguments.
+    """
+    try:
+        call = ast.parse(text, mode="eval").body
+        kind = getattr(nn, call.func.id)
+        if not issubclass(kind, nn.Module):
+            raise TypeError(f"{kind} is no layer")
+        named = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
+        return kind(*map(ast.literal_eval, call.args), **named)
+    except (AttributeError, SyntaxError, TypeError, ValueError) as error:
+        raise BadInput(f"{text!r} is not a layer of torch.nn with plain arguments ({error})") from error
