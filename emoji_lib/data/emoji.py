@@ -93,6 +93,9 @@ SELECTIONS = {
     "all": Selection("every picture", _by(lambda e: True)),
     "no-tones": Selection("those without a skin tone", _by(lambda e: not e.tone)),
     "people": Selection("the group People & Body, every skin tone", _by(lambda e: e.group == "People & Body")),
+    "people-no-tones": Selection(
+        "the group People & Body without skin tones", _by(lambda e: e.group == "People & Body" and not e.tone)
+    ),
     "activities": Selection("the group Activities", _by(lambda e: e.group == "Activities")),
     "faces": Selection(
         "the faces of Smileys & Emotion: yellow ones, devils, ghosts, robots; no cats, monkeys or hearts",

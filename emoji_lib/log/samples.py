@@ -1,10 +1,12 @@
 """Samples of kept generators, and how they are judged."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from emoji_lib import BadInput
 from emoji_lib.data import emoji, pixels
@@ -63,6 +65,11 @@ def _without_idle_channels(images: np.ndarray) -> np.ndarray:
         return images
     grey = (images[:, 0] == images[:, 1]).all() and (images[:, 1] == images[:, 2]).all()
     return images[:, :1] if grey else images[:, :3]
+
+
+def psnr(images: Tensor, wanted: Tensor) -> float:
+    """Peak signal-to-noise ratio in dB of images `[N, C, H, W]` in −1..1 against one `[1, C, H, W]`."""
+    return -10 * math.log10((images.cpu() - wanted.cpu()).div(2).square().mean().item())
 
 
 def judge_images(images: np.ndarray, selection: str) -> dict:

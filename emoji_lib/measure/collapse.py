@@ -10,7 +10,7 @@ from emoji_lib.data import split
 from emoji_lib.data.batches import to_uint8
 from emoji_lib.data.emoji import EmojiSet
 from emoji_lib.measure import scores
-from emoji_lib.measure.features import encode, encoder, views
+from emoji_lib.measure.features import encode, encoder, standardised, views
 
 FRESH = 200  # samples of new latents at each look
 REAL = 400  # real pictures at most that coverage is taken over
@@ -35,7 +35,7 @@ class Monitor:
     `trace` holds for each look: `coverage` of the real pictures by samples of the fixed and of fresh latents;
     `diversity` of the fresh ones (Vendi score); `support`, how many different pictures there seem to be by the birthday
     argument (Arora and Zhang 2018): n (n − 1) / 2 pairs over the number of near-equal ones. Features are the
-    `contrast` encoder's, over white. With `go_on` a collapsed run is not stopped.
+    `contrast` encoder's, over white, standardised over the real pictures. With `go_on` a collapsed run is not stopped.
     """
 
     def __init__(
@@ -52,14 +52,16 @@ class Monitor:
         self.trace: list[dict[str, float]] = []
         rng = np.random.default_rng(seed)
         chosen = rng.permutation(len(learned))[:REAL]
-        self._real = self._features(learned.images[chosen])
+        self._learned = self._features(learned.images[chosen])
+        (self._real,) = standardised(self._learned)
         apart = torch.cdist(self._real, self._real)
         order = min(scores.NEAREST + 1, len(apart))
         self._reach = apart.kthvalue(order, 1).values if len(apart) > 1 else torch.full((len(apart),), torch.inf)
         # Closer than nine in ten real pictures are to any other: the same picture, to the eye.
         near = apart.kthvalue(2, 1).values if len(apart) > 1 else torch.zeros(1, dtype=apart.dtype)
         self._same = near.quantile(0.1).item() / 2
-        self.quarter = scores.vendi(self._features(_quarter_of_concepts(learned, rng)))
+        _, quarter = standardised(self._learned, self._features(_quarter_of_concepts(learned, rng)))
+        self.quarter = scores.vendi(quarter)
 
     def _features(self, images: np.ndarray) -> Tensor:
         network, _ = encoder("contrast")
@@ -68,7 +70,7 @@ class Monitor:
     def look(self, step: int, sample: Callable[[Tensor], Tensor]) -> None:
         """Add the state at `step` to the trace; `sample` gives float images `[N, C, H, W]` in −1..1 for latents."""
         fresh = self.latents(FRESH, self.seed + step)
-        drawn = self._features(to_uint8(sample(torch.cat((self.fixed, fresh)))))
+        _, drawn = standardised(self._learned, self._features(to_uint8(sample(torch.cat((self.fixed, fresh))))))
         new = drawn[len(self.fixed) :]
         inside = torch.cdist(self._real, drawn) <= self._reach[:, None]
         near = int((torch.pdist(new) <= self._same).sum())

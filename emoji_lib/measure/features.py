@@ -85,3 +85,9 @@ def features(name: str, seen: Views) -> tuple[Tensor, Tensor | None]:
     black = white if seen.black is seen.white else encode(network, seen.black)
     alpha = None if seen.alpha is None else encode(network, seen.alpha)
     return torch.cat((white, black), 1), alpha
+
+
+def standardised(real: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
+    """All by the mean and the deviation of each feature over the real ones, so that faces are told apart as faces."""
+    mean, deviation = real.mean(0), real.std(0, correction=0).clamp(min=1e-2)
+    return tuple((some - mean) / deviation for some in (real, *others))

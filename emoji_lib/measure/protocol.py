@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from emoji_lib.data import emoji, pixels, split
 from emoji_lib.data.batches import scale
 from emoji_lib.measure import scores
-from emoji_lib.measure.features import ENCODERS, Views, encoder, features, views
+from emoji_lib.measure.features import ENCODERS, Views, encoder, features, standardised, views
 
 SAMPLES, SEED = 2000, 0
 DRAWN, DRAWS = 300, 5  # scores whose value depends on the number of samples: means over 5 draws of 300
@@ -102,11 +102,11 @@ def judge(shown: Views, reference: Reference) -> dict:
         fake, fake_alpha = features(name, shown)
         one = {}
         if n >= AT_LEAST:
-            one |= _estimate("kid", scores.kid(*_standardised(real, fake)))
+            one |= _estimate("kid", scores.kid(*standardised(real, fake)))
             if fake_alpha is not None:
-                one |= _estimate("kid_alpha", scores.kid(*_standardised(real_alpha, fake_alpha)))
+                one |= _estimate("kid_alpha", scores.kid(*standardised(real_alpha, fake_alpha)))
         if n >= DRAWN:
-            one |= _sized(*_standardised(real, fake))
+            one |= _sized(*standardised(real, fake))
         if n >= DRAWN and name == "groups":
             result["inception"] = round_off(scores.inception(_group_odds(fake)))
         result[name] = one
@@ -114,13 +114,6 @@ def judge(shown: Views, reference: Reference) -> dict:
     result["memorised"] = round_off(scores.memorised(distances, reference.yardstick))
     hashes = {name: encoder(name)[1] for name in ENCODERS} | {"split": split.stored()[1]}
     return result | {"left_out": left_out, "sha256": hashes}
-
-
-def _standardised(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """By the mean and the deviation of each feature over the real pictures, so that faces are told apart as faces."""
-    mean = real.mean(0)
-    deviation = real.std(0, correction=0).clamp(min=1e-2)
-    return (real - mean) / deviation, (fake - mean) / deviation
 
 
 def _estimate(name: str, estimate: scores.Estimate) -> dict[str, float]:
