@@ -11,7 +11,15 @@ import pytest
 from emoji_lib.log import experiments, record, runner
 
 NOTEBOOKS = sorted(experiments.NOTEBOOKS.glob("*.ipynb"))
-SMOKE = {"features": 4, "steps": 3, "batch_size": 4, "judged": 9, "selection": "faces", "runs": "02-quick"}
+SMOKE = {
+    "features": 4,
+    "steps": 3,
+    "batch_size": 4,
+    "judged": 9,
+    "selection": "faces",
+    "runs": "02-quick",
+    "today_steps": 3,
+}
 PACKAGE = experiments.ROOT / "emoji_lib"
 EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -23,7 +31,10 @@ def outputs(path):
 @EACH
 def test_runs_at_smoke_size(path, tmp_path):
     known = experiments.parameters_of(path)
-    parameters = {name: value for name, value in SMOKE.items() if name in known and known.keys() & {"steps", "judged"}}
+    wanted = SMOKE if known.keys() & {"steps", "judged"} else {}
+    parameters = {
+        name: wanted[name] for name in known if name in wanted and known[name].type == type(wanted[name]).__name__
+    }
     small = tmp_path / path.name
     papermill.execute_notebook(path, small, parameters, prepare_only=True, progress_bar=False)
     folder = record.create(path.stem, path.stem, "", parameters, tmp_path)
