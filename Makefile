@@ -6,10 +6,10 @@ READY := $(VENV)/ready
 EXTRAS := $(VENV)/extras
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lab
+.PHONY: help run test lab emoji-sets
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  more commands: $(PY) -m emoji_lib --help"
 
 run: $(READY)  ## train the improved GAN on emoji faces and say where its pictures are (NAME=… for another experiment)
@@ -22,6 +22,9 @@ test: $(EXTRAS)  ## style, tests, and every notebook at smoke size
 
 lab: $(READY)  ## open the notebooks in JupyterLab
 	$(PY) -m jupyter lab notebooks
+
+emoji-sets: $(READY)  ## fetch several vendors' designs for the multi-set experiments (needs npm)
+	$(PY) -m emoji_lib sets
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v <= (3, 13))' || \

@@ -152,16 +152,16 @@ def table(options: argparse.Namespace) -> None:
     from emoji_lib.files import write_whole
     from emoji_lib.log import table as results
 
-    old, new = results.updated()
-    if options.check:
-        if old != new:
-            raise BadInput("the README's results table is stale; `python -m emoji_lib table` renews it")
-        print("the README's results table is in step with results/")
-    elif old != new:
-        write_whole(results.README, lambda partial: partial.write_text(new, encoding="utf-8"))
-        print("README.md: results table renewed")
-    else:
-        print("README.md: nothing to change")
+    files = results.updated()
+    stale = {path: new for path, (old, new) in files.items() if old != new}
+    if options.check and stale:
+        names = ", ".join(str(path.relative_to(results.ROOT)) for path in stale)
+        raise BadInput(f"stale against results/: {names}; `python -m emoji_lib table` renews it")
+    for path, new in stale.items():
+        write_whole(path, lambda partial, new=new: partial.write_text(new, encoding="utf-8"))
+        print(f"{path.relative_to(results.ROOT)}: renewed")
+    if not stale:
+        print("the README's results table and results/README.md are in step with results/")
 
 
 def missing(options: argparse.Namespace) -> None:
@@ -178,6 +178,37 @@ def missing(options: argparse.Namespace) -> None:
         print(f"  {name:<18} {ended.get(name, 'not begun: the time was used')}")
     if "failed" in ended.values():
         raise RunFailed("some runs failed; their records say why")
+
+
+def sweep(options: argparse.Namespace) -> None:
+    from emoji_lib.log import missing as lacking
+    from emoji_lib.log import sweep as sweeps
+
+    out = Path(options.out).expanduser().resolve() if options.out else lacking.RESULTS
+    if options.jobs < 1:
+        raise BadInput(f"--jobs {options.jobs} is not at least 1")
+    rows = list(sweeps.states(options.name, out))
+    for row, state, seconds in rows:
+        about = "" if seconds is None else f"  about {seconds / 60:.1f} min"
+        print(f"{row.name:<28} {state:<11} {row.about}{about}")
+    times = [seconds for _, _, seconds in rows if seconds is not None]
+    if times:
+        print(f"to run: {len(times)}, about {sum(times) / 60 / options.jobs:.0f} min with {options.jobs} at a time")
+    if options.dry_run:
+        return
+    ended = lacking.run_missing(out, names=[row.name for row, _, _ in rows], device=options.device, jobs=options.jobs)
+    for name, state in ended.items():
+        print(f"  {name:<28} {state}")
+    if "failed" in ended.values():
+        raise RunFailed("some runs failed; their records say why, and the others went on")
+
+
+def fetch_sets(options: argparse.Namespace) -> None:
+    from emoji_lib.log import sets
+
+    out = Path(options.out).expanduser()
+    for name, count in sets.fetch(out, options.vendors).items():
+        print(f"{out / name}/: {count:,} pictures")
 
 
 def bench(options: argparse.Namespace) -> None:
@@ -301,6 +332,21 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--jobs", type=int, default=1, help="how many side by side (default: 1)")
     one.add_argument("--out", help="where the runs' folders are (default: results/)")
+
+    one = command(
+        sweep, "sweep", "the runs of a sweep that are not there yet", "sweep deep-emoji-sweep-quick --jobs 2 --dry-run"
+    )
+    one.add_argument("name", metavar="NAME", help="a sweep of notebooks/experiments.yaml")
+    one.add_argument("--jobs", type=int, default=1, help="how many side by side (default: 1)")
+    one.add_argument("--device", default="", help="auto, cpu or cuda, instead of what the experiments say")
+    one.add_argument("--out", help="where the runs' folders are (default: results/)")
+    one.add_argument("--dry-run", action="store_true", help="only say what would run, and about how long")
+
+    one = command(
+        fetch_sets, "sets", "fetch several vendors' designs for the multi-set experiments (by npm)", "sets --out sets"
+    )
+    one.add_argument("--out", default="sets", help="a folder for them (default: sets, which git ignores)")
+    one.add_argument("--vendors", nargs="+", default=["google", "twitter"], help="default: google twitter")
 
     one = command(bench, "bench", "training speed beside a plain loop, in one process", "bench --batch 5 64")
     one.add_argument("--batch", type=int, nargs="+", default=[5, 64, 256], help="batch sizes (default: 5 64 256)")

@@ -55,9 +55,23 @@ def test_a_mistake_is_one_line_and_exit_2(arguments, told):
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize(
-    "command", ["data", "list", "run", "store", "sample", "table", "missing", "bench", "evaluate", "encoders"]
-)
+COMMANDS = [
+    "data",
+    "list",
+    "run",
+    "store",
+    "sample",
+    "evaluate",
+    "encoders",
+    "table",
+    "missing",
+    "sweep",
+    "sets",
+    "bench",
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_an_example(command, capsys):
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])

@@ -188,7 +188,10 @@ class Library:
 def open_library(folder: Path | None = None) -> Library:
     """All of Twemoji, or of a folder of PNGs (its subfolders are the groups, as in torchvision's `ImageFolder`)."""
     if folder and not folder.is_dir():
-        raise BadInput(f"there is no folder {folder} (what has a / in it names a folder of PNGs)")
+        way = (
+            "`make emoji-sets` fetches it" if folder.parts[0] == "sets" else "what has a / in it names a folder of PNGs"
+        )
+        raise BadInput(f"there is no folder {folder}; {way}")
     source = Source(folder, "folder", "unversioned") if folder else find_twemoji()
     paths = sorted(source.folder.glob("**/*.png" if folder else "*.png"))
     if not paths:

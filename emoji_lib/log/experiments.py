@@ -1,6 +1,7 @@
 """Named experiments: a notebook and the parameters in which it differs from its defaults."""
 
 import ast
+import itertools
 import json
 import math
 from dataclasses import dataclass, replace
@@ -68,6 +69,7 @@ class Experiment:
     source: str
     about: str
     parameters: dict
+    sweep: str = ""  # the sweep whose row this is
 
     @property
     def path(self) -> Path:
@@ -114,15 +116,45 @@ def load() -> dict[str, Experiment]:
         entries = yaml.load(path.read_text(encoding="utf-8"), _NoDuplicates)
     except (OSError, yaml.YAMLError) as error:
         raise BadInput(f"{path} cannot be read: {error}") from error
-    return {name: _experiment(name, entry, path) for name, entry in entries.items()}
+    found = {}
+    for name, entry in entries.items():
+        found |= _rows(name, entry, path) if isinstance(entry, dict) and "sweep" in entry else {name: entry}
+    return {name: _experiment(name, entry, path) for name, entry in found.items()}
+
+
+def _rows(name: str, entry: dict, path: Path) -> dict[str, dict]:
+    """The experiments of a sweep, `NAME-1` and so on: of a list of parameters, or of a grid, each with each."""
+    entry = dict(entry)
+    swept = entry.pop("sweep")
+    if isinstance(swept, dict) and swept and all(isinstance(values, list) and values for values in swept.values()):
+        swept = [dict(zip(swept, row, strict=True)) for row in itertools.product(*swept.values())]
+    if not isinstance(swept, list) or not swept or not all(isinstance(row, dict) for row in swept):
+        raise BadInput(f"{path}: the sweep of {name} is a list of parameters, or a grid of lists of values")
+    rows = {}
+    for number, row in enumerate(swept, 1):
+        about = ", ".join(f"{key} {value}" for key, value in row.items())
+        parameters = {**(entry.get("parameters") or {}), **row}
+        rows[f"{name}-{number}"] = entry | {"about": about, "parameters": parameters, "row_of": name}
+    return rows
+
+
+def sweep(name: str) -> list[Experiment]:
+    """The rows of a sweep. Raises `BadInput` for an unknown one."""
+    rows = [one for one in load().values() if one.sweep == name]
+    if not rows:
+        sweeps = sorted({one.sweep for one in load().values()} - {""})
+        raise BadInput(f"no sweep {name!r}{nearest(name, sweeps)}; there are {', '.join(sweeps)}")
+    return rows
 
 
 def _experiment(name: str, entry, path: Path) -> Experiment:
-    known = {"notebook", "source", "about", "parameters"}
+    known = {"notebook", "source", "about", "parameters", "row_of"}
     parameters = entry.get("parameters") or {} if isinstance(entry, dict) else None
     if not isinstance(parameters, dict) or "notebook" not in entry or entry.keys() - known:
         raise BadInput(f"{path}: {name} needs a notebook and may have source, about and parameters (a mapping)")
-    one = Experiment(name, entry["notebook"], entry.get("source", ""), entry.get("about", ""), parameters)
+    one = Experiment(
+        name, entry["notebook"], entry.get("source", ""), entry.get("about", ""), parameters, entry.get("row_of", "")
+    )
     if not one.path.is_file():
         raise BadInput(f"{path}: {name} names the notebook {one.notebook!r}, which is not in {NOTEBOOKS.name}/")
     return replace(one, parameters=check(parameters, parameters_of(one.path), f"{path.name}: {name}"))

@@ -1,5 +1,7 @@
 """Figures: loss curves, contact sheets, samples through time."""
 
+from pathlib import Path
+
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -49,6 +51,52 @@ def scatter(points: dict[str, tuple[float, float]], x: str = "contrast", y: str 
     axes.margins(0.2)
     axes.spines[["top", "right"]].set_visible(False)
     return _picture(figure)
+
+
+def parallel(axes: dict[str, list[float]], good: list[float]) -> Image.Image:
+    """Parallel coordinates: a line for each run through its value on every axis, the darker the better it is."""
+    figure = Figure(figsize=(7.2, 3.4), dpi=110, layout="constrained")
+    plot = figure.add_subplot()
+    heights = [_heights(values) for values in axes.values()]
+    for run, share in enumerate(good):
+        colour = (0.85 - 0.66 * share, 0.88 - 0.44 * share, 0.92 - 0.22 * share)
+        plot.plot(
+            range(len(axes)), [column[run] for column in heights], color=colour, linewidth=1 + 2 * share, zorder=share
+        )
+    for at, (values, column) in enumerate(zip(axes.values(), heights, strict=True)):
+        plot.axvline(at, color="#999999", linewidth=0.8)
+        shown = dict(zip(values, column, strict=True))
+        for value in shown if len(shown) <= 4 else (min(shown), max(shown)):
+            plot.text(at + 0.03, shown[value], f"{value:.3g}", fontsize=8, va="bottom")
+    plot.set_xticks(range(len(axes)), [name.replace("_", "\n", 1).replace(", ", "\n") for name in axes], fontsize=8)
+    plot.set_yticks([])
+    plot.spines[["top", "right", "left", "bottom"]].set_visible(False)
+    plot.set_xlim(-0.1, len(axes) - 0.7)
+    return _picture(figure)
+
+
+def _heights(values: list[float]) -> list[float]:
+    """0 to 1, evenly where there are few different values, else in proportion."""
+    levels = sorted(set(values))
+    if len(levels) <= 4:
+        return [levels.index(value) / max(1, len(levels) - 1) for value in values]
+    return [(value - levels[0]) / (levels[-1] - levels[0]) for value in values]
+
+
+def thumbnails(pictures: list[tuple[str, Path]], width: int = 280, columns: int = 3) -> Image.Image:
+    """Picture files side by side, each with a caption."""
+    opened = [(caption, Image.open(path).convert("RGB")) for caption, path in pictures]
+    height = max(picture.height * width // picture.width for _, picture in opened)
+    rows = -(-len(opened) // columns)
+    sheet = Image.new("RGB", (columns * width, rows * (height + 20)), WHITE)
+    draw = ImageDraw.Draw(sheet)
+    for index, (caption, picture) in enumerate(opened):
+        row, column = divmod(index, columns)
+        small = picture.resize((width, picture.height * width // picture.width), Image.Resampling.LANCZOS)
+        sheet.paste(small, (column * width, row * (height + 20) + 20))
+        place = (column * width + 8, row * (height + 20) + 3)
+        draw.text(place, caption, fill="#444444", font=ImageFont.load_default(13))
+    return sheet
 
 
 def _axis(axes, steps: list[int], values: list[float], label: str, colour: str) -> None:

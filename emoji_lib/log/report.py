@@ -1,5 +1,8 @@
 """Scores as people read them."""
 
+import json
+from pathlib import Path
+
 from emoji_lib.measure.features import TRUSTED
 
 # Header and key of each but KID, which comes with an interval.
@@ -19,7 +22,7 @@ def kid(scores: dict, key: str = "kid") -> str:
     if key not in scores:
         return "–"
     half = (scores[f"{key}_high"] - scores[f"{key}_low"]) / 2
-    return f"{_number(scores[key])} ±{_number(half)}"
+    return f"{number(scores[key])} ±{number(half)}"
 
 
 def text(rows: dict[str, dict]) -> str:
@@ -32,10 +35,10 @@ def text(rows: dict[str, dict]) -> str:
         table = [[f"encoder: {encoder}", "KID", "KID alpha", *(title for title, _ in SCORES)]]
         for row, scores in rows.items():
             one = scores[encoder]
-            cells = [kid(one), kid(one, "kid_alpha"), *(_number(one.get(key)) for _, key in SCORES)]
+            cells = [kid(one), kid(one, "kid_alpha"), *(number(one.get(key)) for _, key in SCORES)]
             table.append([row, *cells])
         lines += ["", *_columns(table)]
-    pixels = [[row, _number(scores["memorised"]), _number(scores.get("inception"))] for row, scores in rows.items()]
+    pixels = [[row, number(scores["memorised"]), number(scores.get("inception"))] for row, scores in rows.items()]
     lines += ["", *_columns([["pixels and groups", "memorised", "inception"], *pixels]), ""]
     lines += ["KID: 0 is real, ± is the 95% interval. memorised: unseen pictures have 0.05, copies 1.", agreement(rows)]
     lines += [f"left out: {score} ({reason})" for score, reason in judged["left_out"].items()]
@@ -62,7 +65,7 @@ def _order(one: dict, other: dict) -> int:
     return int(other["kid_high"] < one["kid_low"])
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
@@ -74,3 +77,57 @@ def _columns(table: list[list[str]]) -> list[str]:
         "  ".join(f"{cell:<{widths[0]}}" if not at else f"{cell:>{widths[at]}}" for at, cell in enumerate(row))
         for row in table
     ]
+
+
+def _swept(rows: list) -> list[str]:
+    """The parameters in which the rows of a sweep differ."""
+    settings = [row.parameters for row, *_ in rows]
+    return [key for key in settings[0] if len({str(one.get(key)) for one in settings}) > 1] if settings else []
+
+
+def sweep_table(rows: list) -> str:
+    """Markdown: a row for each run of a sweep, with what it changed, how it ended, and its scores."""
+    keys = _swept(rows)
+    lines = ["| row | " + " | ".join(keys) + " | state | last loss D, G | KID " + ", ".join(TRUSTED) + " | coverage |"]
+    lines.append("|" + "---|" * (len(keys) + 5))
+    for row, folder, record in rows:
+        scores = record["scores"]
+        kids = "<br>".join(kid(scores[name]) for name in TRUSTED) if scores else "–"
+        coverage = ", ".join(number(scores[name].get("coverage")) for name in TRUSTED) if scores else "–"
+        settings = [f"{row.parameters[key]:g}" for key in keys]
+        cells = [row.name, *settings, record["status"], _last_losses(folder), kids, coverage]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _last_losses(folder: Path) -> str:
+    """Means over the last tenth of a run's metrics."""
+    path = folder / "metrics.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
+    last = rows[-max(1, len(rows) // 10) :]
+    return (
+        ", ".join(f"{sum(row[key] for row in last) / len(last):.2f}" for key in ("loss_d", "loss_g")) if last else "–"
+    )
+
+
+BETTER_HIGH = ("precision", "recall", "density", "coverage", "vendi", "spread")
+
+
+def ranked(rows: list, score: str) -> list:
+    """The judged rows of a sweep, best first, by the mean of their ranks in the trusted encoders."""
+    judged = [row for row in rows if row[2]["scores"] and all(score in row[2]["scores"][name] for name in TRUSTED)]
+    sign = -1 if score in BETTER_HIGH else 1
+    ranks = dict.fromkeys(range(len(judged)), 0)
+    for name in TRUSTED:
+        order = sorted(ranks, key=lambda index, name=name: sign * judged[index][2]["scores"][name][score])
+        for rank, index in enumerate(order):
+            ranks[index] += rank
+    return [judged[index] for index in sorted(ranks, key=ranks.get)]
+
+
+def sweep_axes(rows: list, score: str) -> tuple[dict[str, list[float]], list[float]]:
+    """The settings and scores of the judged rows as axes, each a value a run, and how good each run is, 0 to 1."""
+    order = ranked(rows, score)
+    axes = {key: [row.parameters[key] for row, *_ in order] for key in _swept(rows)}
+    axes |= {f"{score}, {name}": [record["scores"][name][score] for *_, record in order] for name in TRUSTED}
+    return axes, [1 - rank / max(1, len(order) - 1) for rank in range(len(order))]

@@ -57,6 +57,11 @@ def pictures(*images: Image.Image) -> None:
         display(Shown(min(png.getvalue(), jpeg.getvalue(), key=len)))
 
 
+def markdown(text: str) -> None:
+    """Display as Markdown."""
+    display(Markdown(text))
+
+
 def source(*objects) -> None:
     """The source of functions or classes, as code that every viewer of notebooks renders."""
     display(Markdown("```python\n" + "\n\n".join(map(inspect.getsource, objects)) + "```"))

@@ -23,24 +23,78 @@ HYPERPARAMETERS = {
 }
 
 
-def table(results: Path = RESULTS) -> str:
-    """Markdown, a row for each kept run in the order of `experiments.yaml`."""
+def kept(results: Path = RESULTS) -> list[tuple[Path, dict]]:
+    """Good training runs in the order of `experiments.yaml`, then of their seeds."""
     order = list(experiments.load())
-    runs = [
-        (folder, record) for folder, record in runs_in(results) if record["status"] in GOOD and "architecture" in record
-    ]
-    runs.sort(
-        key=lambda run: (
-            order.index(run[1]["experiment"]) if run[1]["experiment"] in order else len(order),
-            run[0].name,
-        )
-    )
+    place = lambda name: order.index(name) if name in order else len(order)  # noqa: E731
+    runs = [run for run in runs_in(results) if run[1]["status"] in GOOD and "architecture" in run[1]]
+    return sorted(runs, key=lambda run: (place(run[1]["experiment"]), run[1]["seed"], run[0].name))
+
+
+def table(results: Path = RESULTS) -> str:
+    """Markdown: everything about each run of a numbered experiment, then a line for each of the other runs."""
+    runs = kept(results)
+    numbered = [run for run in runs if run[1]["experiment"][:2].isdigit()]
     lines = ["| run | networks and hyperparameters | samples and losses |", "|---|---|---|"]
-    return "\n".join([*lines, *(_row(folder, record) for folder, record in runs)])
+    lines += [_row(folder, record) for folder, record in numbered]
+    if others := [run for run in runs if run not in numbered]:
+        lines += [
+            "",
+            "| run | data | steps | KID " + ", ".join(TRUSTED) + " | coverage | samples |",
+            "|---|---|---|---|---|---|",
+        ]
+        lines += [_line(folder, record) for folder, record in others]
+    return "\n".join(lines)
+
+
+def _line(folder: Path, record: dict) -> str:
+    link, scores = _link(folder), record["scores"]
+    state = "" if record["status"] == "finished" else f"<br>**{record['status']}**"
+    kids = "<br>".join(report.kid(scores[name]) for name in TRUSTED) if scores else "–"
+    covered = "<br>".join(report.number(scores[name].get("coverage")) for name in TRUSTED) if scores else "–"
+    data = f"{record['data']['selection']}: {record['data']['images']:,}"
+    picture = f'<img src="{link}/sample.png" width="200">'
+    cells = [
+        f"[{record['experiment']}]({link}/record.json){state}",
+        data,
+        f"{record['steps']:,}",
+        kids,
+        covered,
+        picture,
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def long_log(results: Path = RESULTS) -> str:
+    """Every kept run in the style of the deep-emoji log: design, parameters, result, remarks."""
+    head = ["# Log", "Written from the records by `python -m emoji_lib table`. Samples are not picked."]
+    return "\n\n".join(head + [part for folder, record in kept(results) for part in _entry(folder, record)]) + "\n"
+
+
+def _entry(folder: Path, record: dict) -> list[str]:
+    """The paragraphs of one run."""
+    link, data, known = folder.name, record["data"], experiments.load().get(record["experiment"])
+    designs = (f"**{name}**: {_design(network)}" for name, network in record["architecture"].items())
+    settings = (f"{key} `{_plain(value)}`" for key, value in record["parameters"].items() if value != "")
+    facts = [f"{data['images']:,} images", f"{record['steps']:,} steps", _clock(record["seconds"]), record["device"]]
+    pictures = [name for name in ("sample", "loss", "collapse") if (folder / f"{name}.png").is_file()]
+    about = f"{known.about} ({known.source})" if known and known.source else known.about if known else ""
+    return [
+        f"## [{record['experiment']}]({link}/record.json) `{record['commit'][:7]}`, seed {record['seed']}",
+        *designs,
+        ", ".join(settings),
+        f"**Result**: {'; '.join([record['status'], ', '.join(facts), *filter(None, _scores(record['scores']))])}",
+        " ".join(f'<img src="{link}/{name}.png" width="300">' for name in pictures),
+        *([f"**Remarks**: {about}"] if about else []),
+    ]
+
+
+def _link(folder: Path) -> str:
+    return folder.relative_to(ROOT).as_posix() if folder.is_relative_to(ROOT) else folder.name
 
 
 def _row(folder: Path, record: dict) -> str:
-    link = folder.relative_to(ROOT).as_posix() if folder.is_relative_to(ROOT) else folder.name
+    link = _link(folder)
     commit = f"`{record['commit'][:7]}`" if record["commit"] else "no commit"
     dirty = ", dirty tree" if record["dirty"] else ""
     changed = "".join(f"<br>**changed: {key} {_plain(value)}**" for key, value in record.get("changed", {}).items())
@@ -79,10 +133,14 @@ def _scores(scores: dict) -> list[str]:
 
 
 def _network(name: str, network: dict) -> str:
+    return f"{name} {_design(network).replace(', ', '<br>', 1)}"
+
+
+def _design(network: dict) -> str:
     kernels = sorted(set(network["kernels"]))
     kernel = kernels[0] if len(kernels) == 1 else " > ".join(map(str, network["kernels"]))
     features = " > ".join(map(str, network["features"]))
-    return f"{name} `{features}`<br>kernel {kernel}, {network['parameters']:,} weights"
+    return f"`{features}`, kernel {kernel}, {network['parameters']:,} weights"
 
 
 def _plain(value) -> str:
@@ -94,10 +152,14 @@ def _clock(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {round(seconds) % 60} s"
 
 
-def updated(readme: Path = README, results: Path = RESULTS) -> tuple[str, str]:
-    """The README as it is and as the run folders would have it."""
+def updated(readme: Path = README, results: Path = RESULTS) -> dict[Path, tuple[str, str]]:
+    """The README and the long log, each as it is and as the run folders would have it."""
     text = readme.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         raise BadInput(f"{readme.name} needs one line {BEGIN!r} and one line {END!r} around its results")
     before, rest = text.split(BEGIN)
-    return text, f"{before}{BEGIN}\n{table(results)}\n{END}{rest.split(END)[1]}"
+    log = results / "README.md"
+    return {
+        readme: (text, f"{before}{BEGIN}\n{table(results)}\n{END}{rest.split(END)[1]}"),
+        log: (log.read_text(encoding="utf-8") if log.is_file() else "", long_log(results)),
+    }

@@ -19,14 +19,14 @@ while not (out / "go").exists():
 for seconds in range(5):
     folder = record.create("02-test", "02_improved_gan", "", {"seed": 1}, out)
     record.write_record(folder, record.read_record(folder) | {"status": "finished", "seconds": seconds})
-    old, new = table.updated(readme, out)
-    write_whole(readme, lambda partial: partial.write_text(new, encoding="utf-8"))
+    for path, (old, new) in table.updated(readme, out).items():
+        write_whole(path, lambda partial: partial.write_text(new, encoding="utf-8"))
 print("ready")
 """
 
 
 def test_eight_at_once(tmp_path):
-    readme = tmp_path / "README.md"
+    readme = tmp_path / "front.md"
     readme.write_text(f"before\n{table.BEGIN}\n{table.END}\nafter\n", encoding="utf-8")
     command = [sys.executable, "-c", START, tmp_path, readme]
     writers = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(8)]

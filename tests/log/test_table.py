@@ -46,14 +46,30 @@ def test_rows_in_the_order_of_the_experiments_and_none_for_failures(results):
 
 
 def test_a_stale_readme_is_noticed_and_the_rest_of_it_kept(results, tmp_path):
-    readme = tmp_path / "README.md"
+    readme = tmp_path / "front.md"
     readme.write_text(f"before\n{table.BEGIN}\n{table.END}\nafter\n")
-    old, new = table.updated(readme, results)
+    old, new = table.updated(readme, results)[readme]
     assert old != new
     assert new.startswith("before\n")
     assert new.endswith("\nafter\n")
     readme.write_text(new)
-    assert table.updated(readme, results) == (new, new)
+    assert table.updated(readme, results)[readme] == (new, new)
     readme.write_text("no markers")
     with pytest.raises(BadInput, match="needs one line"):
         table.updated(readme, results)
+
+
+def test_the_long_log_tells_of_every_kept_run(results):
+    text = table.long_log(results)
+    assert text.index("## [01-quick]") < text.index("## [02-quick]")
+    assert "01-blog" not in text
+    assert "**generator**: `8 > 4`, kernel 4, 1,234 weights" in text
+    assert "**Result**: collapsed; 119 images, 5,000 steps" in text
+
+
+def test_runs_that_are_not_of_a_numbered_experiment_get_a_line(results):
+    folder = next(results.glob("02-quick-*"))
+    record.write_record(folder, record.read_record(folder) | {"experiment": "deep-emoji-faces-quick"})
+    lines = table.table(results).splitlines()
+    assert lines[-1].startswith("| [deep-emoji-faces-quick](")
+    assert "faces: 119 | 5,000 | – | – |" in lines[-1]
