@@ -203,6 +203,23 @@ def sweep(options: argparse.Namespace) -> None:
         raise RunFailed("some runs failed; their records say why, and the others went on")
 
 
+def search(options: argparse.Namespace) -> None:
+    import subprocess
+
+    from emoji_lib.log import search as searches
+
+    if options.trials < 1 or options.jobs < 1:
+        raise BadInput(f"--trials {options.trials} and --jobs {options.jobs} must be at least 1")
+    study = searches.open_study(options.name, options.storage)
+    given = ["--trials", str(options.trials), "--storage", options.storage]
+    command = [sys.executable, "-m", "emoji_lib", "search", options.name, *given]
+    others = [subprocess.Popen(command) for _ in range(options.jobs - 1)]
+    searches.work(options.name, options.trials, options.storage)
+    for other in others:
+        other.wait()
+    print(searches.text(study))
+
+
 def fetch_sets(options: argparse.Namespace) -> None:
     from emoji_lib.log import sets
 
@@ -341,6 +358,14 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--device", default="", help="auto, cpu or cuda, instead of what the experiments say")
     one.add_argument("--out", help="where the runs' folders are (default: results/)")
     one.add_argument("--dry-run", action="store_true", help="only say what would run, and about how long")
+
+    one = command(
+        search, "search", "search settings with Optuna; more workers may join", "search deep-emoji-search --trials 20"
+    )
+    one.add_argument("name", metavar="NAME", help="an experiment that says what to search")
+    one.add_argument("--trials", type=int, default=20, help="stop when so many ended or collapsed (default: 20)")
+    one.add_argument("--jobs", type=int, default=1, help="workers to start here (default: 1)")
+    one.add_argument("--storage", default="", help="a journal file or database URL to share (default: in runs/)")
 
     one = command(
         fetch_sets, "sets", "fetch several vendors' designs for the multi-set experiments (by npm)", "sets --out sets"

@@ -66,6 +66,7 @@ COMMANDS = [
     "table",
     "missing",
     "sweep",
+    "search",
     "sets",
     "bench",
 ]

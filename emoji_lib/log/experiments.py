@@ -4,7 +4,7 @@ import ast
 import itertools
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -70,6 +70,7 @@ class Experiment:
     about: str
     parameters: dict
     sweep: str = ""  # the sweep whose row this is
+    search: dict = field(default_factory=dict)  # ranges and choices that a search may try
 
     @property
     def path(self) -> Path:
@@ -148,16 +149,18 @@ def sweep(name: str) -> list[Experiment]:
 
 
 def _experiment(name: str, entry, path: Path) -> Experiment:
-    known = {"notebook", "source", "about", "parameters", "row_of"}
+    known = {"notebook", "source", "about", "parameters", "row_of", "search"}
     parameters = entry.get("parameters") or {} if isinstance(entry, dict) else None
     if not isinstance(parameters, dict) or "notebook" not in entry or entry.keys() - known:
         raise BadInput(f"{path}: {name} needs a notebook and may have source, about and parameters (a mapping)")
-    one = Experiment(
-        name, entry["notebook"], entry.get("source", ""), entry.get("about", ""), parameters, entry.get("row_of", "")
-    )
+    words = (entry.get(key, "") for key in ("source", "about"))
+    one = Experiment(name, entry["notebook"], *words, parameters, entry.get("row_of", ""), entry.get("search", {}))
     if not one.path.is_file():
         raise BadInput(f"{path}: {name} names the notebook {one.notebook!r}, which is not in {NOTEBOOKS.name}/")
-    return replace(one, parameters=check(parameters, parameters_of(one.path), f"{path.name}: {name}"))
+    known = parameters_of(one.path)
+    if unknown := one.search.keys() - known.keys():
+        raise BadInput(f"{path.name}: {name} searches {', '.join(unknown)}, which {one.notebook} does not have")
+    return replace(one, parameters=check(parameters, known, f"{path.name}: {name}"))
 
 
 def find(name: str) -> Experiment:
