@@ -55,7 +55,7 @@ def agreement(rows: dict[str, dict]) -> str:
             apart += 1
             agreed += len(signs) == 1 and 0 not in signs
     if not apart:
-        return "too few rows with a KID to compare encoders"
+        return "one row says nothing of whether the encoders agree"
     return f"{' and '.join(TRUSTED)} order {agreed} of {apart} pairs of rows alike and beyond their intervals"
 
 

@@ -15,16 +15,17 @@ from emoji_lib.measure.features import encode, encoder, standardised, views
 FRESH = 200  # samples of new latents at each look
 REAL = 400  # real pictures at most that coverage is taken over
 IN_A_ROW = 3
+WORTH = 0.2  # coverage that a run must have reached before it can fall; below, half of it is within the noise of a look
 
 
 def collapsed(trace: list[dict[str, float]], quarter: float) -> bool:
-    """Whether the last `IN_A_ROW` looks all had coverage under half of the best until then, and a diversity under
-    `quarter`, that of real pictures of a quarter of the concepts.
+    """Whether the last `IN_A_ROW` looks all had coverage under half of the best until then, that best at least `WORTH`,
+    and a diversity under `quarter`, that of real pictures of a quarter of the concepts.
     """
     best, bad = 0.0, 0
     for look in trace:
         best = max(best, look["coverage"])
-        fallen = look["coverage"] < best / 2 and look["diversity"] < quarter
+        fallen = best >= WORTH and look["coverage"] < best / 2 and look["diversity"] < quarter
         bad = bad + 1 if fallen else 0
     return bad >= IN_A_ROW
 

@@ -19,6 +19,7 @@ def test_the_rule_wants_both_signs_three_times_in_a_row():
     assert not collapse.collapsed(trace(good, *[(0.2, 9.0)] * 3), quarter=5)
     assert not collapse.collapsed(trace(good, *[(0.3, 2.0)] * 3), quarter=5)
     assert not collapse.collapsed(trace(bad, bad, bad), quarter=5), "it never was better"
+    assert not collapse.collapsed(trace((0.05, 2.0), *[(0.01, 2.0)] * 9), quarter=5), "it has not begun to draw"
 
 
 @pytest.fixture(scope="module")
