@@ -59,7 +59,7 @@ def concepts(emoji: Iterable[Emoji], pictures: Iterable[bytes]) -> list[str]:
 
 
 def assign(emoji: list[Emoji], pictures: Iterable[bytes]) -> dict[str, list[str]]:
-    """Codes of each part but the first, by the hash of their concept: a new emoji moves no other."""
+    """Codes of each part but the first, by the hash of their concept, so a new concept moves no other."""
     parts = defaultdict(list)
     for one, key in zip(emoji, concepts(emoji, pictures), strict=True):
         share = int(hashlib.sha256(f"{SALT} {key}".encode()).hexdigest()[:12], 16) / 16**12

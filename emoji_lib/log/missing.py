@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from emoji_lib.log import experiments
-from emoji_lib.log.record import RESULTS, runs_in
+from emoji_lib.log.record import GOOD, RESULTS, runs_in
 
 GRACE = 30.0  # seconds a run gets to put down its checkpoint
 
@@ -20,7 +20,9 @@ def waiting(out: Path = RESULTS, names: Iterable[str] = ()) -> list[tuple[str, b
     A run that was begun has waited since then; those never begun follow in the order of `experiments.yaml`. Runs that
     failed are not begun again by themselves: `run NAME` does that.
     """
-    newest = {record["experiment"]: record for _, record in runs_in(out) if not record.get("changed")}
+    unchanged = [record for _, record in runs_in(out) if not record.get("changed")]
+    good = {record["experiment"]: record for record in unchanged if record["status"] in GOOD}
+    newest = {record["experiment"]: record for record in unchanged} | good
     wanted = [experiments.find(name).name for name in names] or list(experiments.load())
     begun = [name for name in wanted if name in newest and newest[name]["status"] == "interrupted"]
     begun.sort(key=lambda name: newest[name].get("resumed", [newest[name]])[-1]["started"])

@@ -67,7 +67,8 @@ def parallel(axes: dict[str, list[float]], good: list[float]) -> Image.Image:
         plot.axvline(at, color="#999999", linewidth=0.8)
         shown = dict(zip(values, column, strict=True))
         for value in shown if len(shown) <= 4 else (min(shown), max(shown)):
-            plot.text(at + 0.03, shown[value], f"{value:.3g}", fontsize=8, va="bottom")
+            label = f"{value:.3g}" if isinstance(value, int | float) else str(value)
+            plot.text(at + 0.03, shown[value], label, fontsize=8, va="bottom")
     plot.set_xticks(range(len(axes)), [name.replace("_", "\n", 1).replace(", ", "\n") for name in axes], fontsize=8)
     plot.set_yticks([])
     plot.spines[["top", "right", "left", "bottom"]].set_visible(False)
@@ -77,8 +78,8 @@ def parallel(axes: dict[str, list[float]], good: list[float]) -> Image.Image:
 
 def _heights(values: list[float]) -> list[float]:
     """0 to 1, evenly where there are few different values, else in proportion."""
-    levels = sorted(set(values))
-    if len(levels) <= 4:
+    levels = sorted(set(values), key=lambda value: (str(type(value)), value))
+    if len(levels) <= 4 or not all(isinstance(value, int | float) for value in levels):
         return [levels.index(value) / max(1, len(levels) - 1) for value in values]
     return [(value - levels[0]) / (levels[-1] - levels[0]) for value in values]
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from emoji_lib import BadInput
 from emoji_lib.measure.features import TRUSTED
 
 # Header and key of each but KID, which comes with an interval.
@@ -80,9 +81,9 @@ def _columns(table: list[list[str]]) -> list[str]:
 
 
 def _swept(rows: list) -> list[str]:
-    """The parameters in which the rows of a sweep differ."""
-    settings = [row.parameters for row, *_ in rows]
-    return [key for key in settings[0] if len({str(one.get(key)) for one in settings}) > 1] if settings else []
+    """The parameters in which the runs of a sweep differ, by their records."""
+    keys = dict.fromkeys(key for *_, record in rows for key in record["parameters"])
+    return [key for key in keys if len({str(record["parameters"].get(key)) for *_, record in rows}) > 1]
 
 
 def sweep_table(rows: list) -> str:
@@ -94,10 +95,14 @@ def sweep_table(rows: list) -> str:
         scores = record["scores"]
         kids = "<br>".join(kid(scores[name]) for name in TRUSTED) if scores else "–"
         coverage = ", ".join(number(scores[name].get("coverage")) for name in TRUSTED) if scores else "–"
-        settings = [f"{row.parameters[key]:g}" for key in keys]
+        settings = [_setting(record["parameters"].get(key)) for key in keys]
         cells = [row.name, *settings, record["status"], _last_losses(folder), kids, coverage]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _setting(value) -> str:
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
 def _last_losses(folder: Path) -> str:
@@ -128,6 +133,8 @@ def ranked(rows: list, score: str) -> list:
 def sweep_axes(rows: list, score: str) -> tuple[dict[str, list[float]], list[float]]:
     """The settings and scores of the judged rows as axes, each a value a run, and how good each run is, 0 to 1."""
     order = ranked(rows, score)
-    axes = {key: [row.parameters[key] for row, *_ in order] for key in _swept(rows)}
+    if not order:
+        raise BadInput(f"no run of this sweep has the score {score!r}")
+    axes = {key: [record["parameters"].get(key) for *_, record in order] for key in _swept(rows)}
     axes |= {f"{score}, {name}": [record["scores"][name][score] for *_, record in order] for name in TRUSTED}
     return axes, [1 - rank / max(1, len(order) - 1) for rank in range(len(order))]

@@ -45,7 +45,7 @@ def run(plan: experiments.Plan, *, out: Path = RUNS, resume: bool = False) -> Pa
         return _run(plan, out, resume)
     with tempfile.TemporaryDirectory(prefix="emoji-") as scratch, open(os.devnull, "w") as nowhere:
         if resume and (begun := newest_unfinished(plan, out)):
-            shutil.copytree(begun, Path(scratch) / begun.name)
+            shutil.copytree(begun, Path(scratch) / begun.name, ignore=shutil.ignore_patterns(".*.partial"))
         with contextlib.redirect_stdout(nowhere):
             _run(plan, Path(scratch), resume)
     return None
@@ -76,9 +76,17 @@ def _run(plan: experiments.Plan, out: Path, resume: bool) -> Path:
 
 
 def newest_unfinished(plan: experiments.Plan, out: Path) -> Path | None:
-    """The newest run of the plan's experiment in `out`, unless it is finished or collapsed."""
+    """The newest run of the plan's experiment in `out`, unless it is finished or collapsed.
+
+    One with the plan's parameters comes before any other, which could not go on.
+    """
     runs = [(folder, record) for folder, record in runs_in(out) if record["experiment"] == plan.experiment.name]
+    runs = [run for run in runs if _same_settings(run[1], plan)] or runs
     return runs[-1][0] if runs and runs[-1][1]["status"] not in GOOD else None
+
+
+def _same_settings(record: dict, plan: experiments.Plan) -> bool:
+    return not differences(record["parameters"], plan.parameters | {"device": record["parameters"].get("device")})
 
 
 def _taken_up(plan: experiments.Plan, out: Path) -> Path:

@@ -1,5 +1,6 @@
 """Search over an experiment's settings with Optuna: workers on one machine or several share one study."""
 
+import contextlib
 import os
 import socket
 from pathlib import Path
@@ -8,6 +9,8 @@ from emoji_lib import BadInput, RunFailed
 from emoji_lib.log import experiments, runner
 from emoji_lib.log.record import RUNS, read_record
 from emoji_lib.measure.features import TRUSTED
+
+FAILURES = 3  # in a row, after which a worker gives up
 
 
 def open_study(name: str, storage: str = ""):
@@ -36,15 +39,23 @@ def work(name: str, trials: int, storage: str = "", out: Path = RUNS) -> None:
     """Run trials until the study has `trials` that ended well or collapsed; other workers may do so at the same time.
 
     A trial's value is the mean kernel distance in the trusted encoders. A collapsed run is pruned, a failed one failed.
-    Trials of dead workers of this machine are failed and their settings tried again.
+    Trials of dead workers of this machine are failed and their settings tried again. Raises `RunFailed` after
+    `FAILURES` failed runs in a row.
     """
     from optuna.trial import TrialState
 
     study = open_study(name, storage)
     _bury(study)
-    ended = (TrialState.COMPLETE, TrialState.PRUNED)
+    ended, failed = (TrialState.COMPLETE, TrialState.PRUNED), 0
     while len(study.get_trials(deepcopy=False, states=ended)) < trials:
-        study.optimize(lambda trial: _objective(trial, name, out), n_trials=1, catch=(RunFailed,))
+        try:
+            study.optimize(lambda trial: _objective(trial, name, out), n_trials=1)
+            failed = 0
+        except RunFailed as error:
+            failed += 1
+            print(error, flush=True)
+            if failed == FAILURES:
+                raise RunFailed(f"{failed} trials failed one after the other, the last: {error}") from error
 
 
 def _objective(trial, name: str, out: Path) -> float:
@@ -79,8 +90,9 @@ def _bury(study) -> None:
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         host, process = trial.user_attrs.get("worker", [None, None])
         if host == socket.gethostname() and not _lives(process):
-            study.tell(trial.number, state=TrialState.FAIL)
-            study.enqueue_trial(trial.params)
+            with contextlib.suppress(ValueError):  # another worker was faster
+                study.tell(trial.number, state=TrialState.FAIL)
+                study.enqueue_trial(trial.params)
 
 
 def _lives(process: int) -> bool:

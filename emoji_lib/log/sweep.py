@@ -38,12 +38,11 @@ def _seconds(row: experiments.Experiment, runs: list[tuple[Path, dict]]) -> floa
 def _images(parameters: dict) -> float | None:
     """How many images training sees: passes over the set, or batches where these are larger, up to the cap of steps."""
     try:
-        size = len(emoji.load(parameters["selection"]))
-    except BadInput:
+        size, batch = len(emoji.load(parameters["selection"])), parameters["batch_size"]
+        images = parameters["epochs"] * max(size, batch)
+        return min(images, parameters["steps"] * batch) if parameters["steps"] else images
+    except (BadInput, KeyError):  # the set is not there, or the notebook counts otherwise
         return None
-    batch = parameters["batch_size"]
-    images = parameters["epochs"] * max(size, batch)
-    return min(images, parameters["steps"] * batch) if parameters["steps"] else images
 
 
 def table(name: str, out: Path = RESULTS) -> list[tuple[experiments.Experiment, Path | None, dict | None]]:

@@ -17,6 +17,7 @@ from emoji_lib.measure.features import ENCODERS, Views, encoder, features, stand
 SAMPLES, SEED = 2000, 0
 DRAWN, DRAWS = 300, 5  # scores whose value depends on the number of samples: means over 5 draws of 300
 AT_LEAST = 50  # samples for a kernel distance
+LEARNED = 20  # real pictures for any distance to them
 HELD_OUT = 20  # held-out pictures for a yardstick of memorisation
 THUMBNAIL = 24  # pixels a side of what memorisation is looked for in
 SIZED = ("frechet", "precision", "recall", "density", "coverage", "vendi", "spread")
@@ -72,13 +73,20 @@ class Reference:
         return thumbnails(self.seen(self.learned.images))
 
     @cached_property
-    def yardstick(self) -> Tensor | None:
-        """How far held-out pictures are from the nearest picture of the train part."""
+    def yardstick(self) -> Tensor:
+        """How far held-out pictures are from the nearest picture of the train part.
+
+        Where the selection holds out fewer than `HELD_OUT`, those of all emoji from as many of all emoji as it has: the
+        nearest of many is nearer than the nearest of few.
+        """
         held, learned = self.part("validation", "test"), self.part("train")
         if held is None or learned is None or len(held) < HELD_OUT:
             held, learned = (emoji.load(f"all:{part}") for part in ("test", "train"))
-        mine, known = (thumbnails(self.seen(part.images)) for part in (held, learned))
-        return scores.nearest(mine, known)[0]
+            some = np.random.default_rng(SEED).permutation(len(learned))[: len(self.learned)]
+            mine, known = held.images, learned.images[some]
+        else:
+            mine, known = held.images, learned.images
+        return scores.nearest(thumbnails(self.seen(mine)), thumbnails(self.seen(known)))[0]
 
 
 def _kind(whole: emoji.EmojiSet) -> tuple:
@@ -92,25 +100,31 @@ def thumbnails(shown: Views) -> Tensor:
 
 def judge(shown: Views, reference: Reference) -> dict:
     """Every score of these pictures. What they are too few for is left out, with the reason under `left_out`."""
-    n, left_out = len(shown), {}
-    result = {"samples": n, "reference": reference.selection, "reference_images": len(reference.learned)}
+    n, known = len(shown), len(reference.learned)
+    result = {"samples": n, "reference": reference.selection, "reference_images": known}
+    left_out = {}
     if n < AT_LEAST:
         left_out["kid"] = f"needs {AT_LEAST} samples, there are {n}"
+    elif known < LEARNED:
+        left_out["kid"] = f"needs {LEARNED} real pictures, there are {known}"
     if n < DRAWN:
         left_out |= dict.fromkeys((*SIZED, "inception"), f"needs {DRAWN} samples, there are {n}")
+    elif known < LEARNED:
+        left_out |= dict.fromkeys(SIZED, f"needs {LEARNED} real pictures, there are {known}")
     for name, (real, real_alpha) in reference.features.items():
         fake, fake_alpha = features(name, shown)
         one = {}
-        if n >= AT_LEAST:
+        if "kid" not in left_out:
             one |= _estimate("kid", scores.kid(*standardised(real, fake)))
             if fake_alpha is not None:
                 one |= _estimate("kid_alpha", scores.kid(*standardised(real_alpha, fake_alpha)))
-        if n >= DRAWN:
+        if "vendi" not in left_out:
             one |= _sized(*standardised(real, fake))
-        if n >= DRAWN and name == "groups":
+        if "inception" not in left_out and name == "groups":
             result["inception"] = round_off(scores.inception(_group_odds(fake)))
         result[name] = one
     distances, _ = scores.nearest(thumbnails(shown), reference.thumbnails)
+    result["held_out"] = len(reference.yardstick)
     result["memorised"] = round_off(scores.memorised(distances, reference.yardstick))
     hashes = {name: encoder(name)[1] for name in ENCODERS} | {"split": split.stored()[1]}
     return result | {"left_out": left_out, "sha256": hashes}
@@ -122,7 +136,7 @@ def _estimate(name: str, estimate: scores.Estimate) -> dict[str, float]:
 
 
 def _sized(real: Tensor, fake: Tensor) -> dict[str, float]:
-    """Means over seeded draws of `DRAWN` samples on either side, or of all reals where there are fewer."""
+    """Means over seeded draws of `DRAWN` samples and as many reals; the Fréchet distance takes all reals."""
     rng, found = torch.Generator().manual_seed(SEED), []
     for _ in range(DRAWS):
         some_real = real[torch.randperm(len(real), generator=rng)[:DRAWN]]

@@ -27,6 +27,7 @@ from emoji_lib.train.loop import Tally
 from emoji_lib.train.systems import GAN
 
 PARTS = ("data", "fakes", "D step", "G step", "logging")
+LOG_EVERY = 100  # steps between two waits for the losses, as in a run of 40,000
 ROUNDS = 5  # turns each side takes; the median of the ratios is what counts
 
 
@@ -63,9 +64,11 @@ def reference_loop(folder: Path, batch: int, features: int, device: torch.device
 def our_loop(images: np.ndarray, batch: int, features: int, device: torch.device) -> Iterator[None]:
     """The same networks and loss by this project's system, a step for each `next`."""
     system = GAN(dcgan.Generator(features), dcgan.Discriminator(features), loss="bce", device=device)
-    batches, take = Batches(images, batch, 0, device), stepper(system)
+    batches, take, tally = Batches(images, batch, 0, device), stepper(system), Tally()
     for step in itertools.count():
-        take(batches[step])
+        tally.add(take(batches[step]))
+        if tally.since == LOG_EVERY:
+            tally.take()
         yield
 
 
@@ -112,8 +115,9 @@ def _seconds(side: Iterator[None], steps: int, device: torch.device) -> float:
     return (time.perf_counter() - started) / steps
 
 
-def peak(device: torch.device, size: int = 2048) -> float:
+def peak(device: torch.device) -> float:
     """Floating-point operations a second of a square product in the number format that training uses here."""
+    size, count = (8192, 30) if device.type == "cuda" else (2048, 3)  # a GPU needs more to be busy
     kind = torch.bfloat16 if machine.number_format(device) == "bf16" else torch.float32
     left, right = (torch.randn(size, size, device=device, dtype=kind) for _ in range(2))
 
@@ -123,7 +127,7 @@ def peak(device: torch.device, size: int = 2048) -> float:
             yield
 
     running = products()
-    return max(2 * size**3 / _seconds(running, 3, device) for _ in range(5))
+    return max(2 * size**3 / _seconds(running, count, device) for _ in range(5))
 
 
 def operations(network: nn.Module, inputs: Tensor) -> int:

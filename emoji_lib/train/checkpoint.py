@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 from pathlib import Path
 
 import torch
@@ -37,7 +38,7 @@ class Checkpoints:
         newest = self.folder / f"checkpoint-{step:09d}.pt"
         write_whole(newest, lambda partial: partial.write_bytes(buffer.getbuffer()))
         if best:
-            write_whole(self.folder / "best.pt", lambda partial: os.link(newest, partial))  # a second name, no copy
+            write_whole(self.folder / "best.pt", lambda partial: _second_name(newest, partial))
         for old in self.paths()[: -self.KEPT]:
             old.unlink()
 
@@ -56,6 +57,14 @@ class Checkpoints:
         if paths:
             raise BadInput(f"no checkpoint in {self.folder} can be read; remove them to start from the beginning")
         return None
+
+
+def _second_name(path: Path, name: Path) -> None:
+    """Without a copy where the file system has hard links."""
+    try:
+        os.link(path, name)
+    except OSError:
+        shutil.copyfile(path, name)
 
 
 def save_weights(path: Path, network: nn.Module, **facts) -> None:

@@ -22,6 +22,8 @@ def pick(name: str) -> torch.device:
         if device.type not in ("cpu", "cuda"):
             raise RuntimeError(f"no {device.type} here")
         torch.empty(1, device=device)
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # graphs and waits mean the current one
     except (RuntimeError, AssertionError) as error:
         raise BadInput(f"device {name!r} cannot be used; give auto, cpu or cuda ({error})") from error
     return device

@@ -91,8 +91,10 @@ def train(
     progress = Progress(first, steps, batches.batch_size, seconds)
     kept, kept_at = first, time.perf_counter()
     take, others, step = stepper(system), peers(), first
+    leads = others.rank == 0  # what is judged may differ by rounding, so one process decides for all
+    fallen = lambda: bool(monitor and monitor.collapsed and not monitor.go_on)  # noqa: E731
     with StopRequest() as stop:
-        for step in range(first + 1, steps + 1):
+        for step in range(first + 1, steps + 1) if not fallen() else ():
             with record_function("data"):
                 batch = others.share(batches[step - 1])
             facts = take(batch)
@@ -111,14 +113,16 @@ def train(
                 monitor.look(step, system.sample)
                 recorder.watch(monitor.trace)
                 best = monitor.best
-            over = step == steps or bool(monitor and monitor.collapsed and not monitor.go_on)
             seconds = progress.seconds()
-            asked, due = others.agree(stop.asked, time.perf_counter() - kept_at >= keep_every)
+            due = time.perf_counter() - kept_at >= keep_every
+            asked, due, best, over = others.agree(stop.asked, due, best and leads, fallen() and leads)
+            over = over or step == steps
             if asked or due or over or best:
                 state = {"step": step, "sums": tally.sums, "since": tally.since, "seconds": seconds}
                 state |= {"trace": monitor.trace} if monitor else {}
                 state |= {"system": system.state_dict(), "torch_rng": torch.get_rng_state()}
-                if lost := _lost(state["system"]):
+                lost = _lost(state["system"])
+                if any(others.agree(bool(lost))):
                     raise Diverged(_not_finite(step, f"weights of the {lost}", kept))
                 recorder.keep(step, state, best)
                 kept, kept_at = step, time.perf_counter()

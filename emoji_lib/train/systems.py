@@ -26,6 +26,7 @@ class System:
     """
 
     capturable = True
+    joinable = False  # whether its step shares gradients with other processes
 
     def __init__(
         self,
@@ -38,6 +39,8 @@ class System:
         self.device = torch.device(device)
         self.networks, self.optimizers = networks, optimizers
         self.peers = parallel.peers()
+        if self.peers.size > 1 and not self.joinable:
+            raise BadInput(f"{type(self).__name__} trains in one process, not in {self.peers.size} together")
         for module in self.modules().values():
             self.peers.same(list(module.state_dict().values()))
         self.rng = torch.Generator(self.device).manual_seed(seed + RANKS_APART * self.peers.rank)
@@ -86,6 +89,8 @@ class GAN(System):
     moving average (decay `ema` a step; 0 means the generator itself). All randomness of a step comes from `rng`.
     Processes that train together each take their share of a batch, and losses see the logits of all of them.
     """
+
+    joinable = True
 
     def __init__(
         self,

@@ -77,6 +77,19 @@ def test_the_table_and_the_ranks(tmp_path):
     assert [row.name[-1] for row, *_ in report.ranked(rows, "kid")] == ["2", "3", "1"]
     assert [row.name[-1] for row, *_ in report.ranked(rows, "coverage")] == ["2", "3", "1"]
     axes, good = report.sweep_axes(rows, "kid")
-    assert list(axes) == ["epochs", "beta1", "beta2", "batch_size", "kid, contrast", "kid, groups"]
+    assert list(axes) == ["epochs", "batch_size", "beta1", "beta2", "kid, contrast", "kid, groups"]
     assert good == [1.0, 0.5, 0.0]
     assert plots.parallel(axes, good).width > 500
+
+
+def test_settings_that_are_words_stand_in_the_table_and_the_picture(tmp_path):
+    rows = []
+    for number, words in enumerate(("512 > 128", "256 > 64"), 1):
+        folder = put(
+            tmp_path, f"{NAME}-{number}", "finished", scores=scores(number / 4), parameters={"features": words}
+        )
+        rows.append((experiments.sweep(NAME)[number], folder, record.read_record(folder)))
+    assert "| 512 > 128 |" in report.sweep_table(rows)
+    assert plots.parallel(*report.sweep_axes(rows, "kid")).width > 500
+    with pytest.raises(BadInput, match="no run of this sweep has the score 'frechet'"):
+        report.sweep_axes(rows, "frechet")

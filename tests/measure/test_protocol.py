@@ -125,3 +125,20 @@ def test_real_pictures_are_seen_as_the_judged_ones_are():
     small = protocol.Reference("faces", "RGBA", 32).seen(faces.images)
     assert small.alpha.shape == whole.alpha.shape
     assert 0 < np.abs(small.white.astype(int) - whole.white).mean() < 12
+
+
+def test_few_real_pictures_are_no_distribution():
+    """As when two emoji are learned from; training such a set is fine, and only what can be said is said."""
+    two = protocol.Reference("🥸+😎")
+    images = two.learned.images[np.arange(N) % 2]
+    judged = protocol.judge(two.seen(images), two)
+    assert judged["left_out"]["kid"] == judged["left_out"]["coverage"] == "needs 20 real pictures, there are 2"
+    assert judged["contrast"] == {}
+    assert judged["memorised"] == 1
+    assert protocol.reference_rows(two)["training copies"]["memorised"] == 1
+
+
+def test_a_small_selection_borrows_a_yardstick_of_its_own_size():
+    few, many = protocol.Reference("activities"), protocol.Reference("all:train")
+    assert len(few.yardstick) == len(emoji.load("all:test"))
+    assert few.yardstick.median() > many.yardstick.median()

@@ -41,6 +41,9 @@ class Notes:
     def restore(self):
         return self.state
 
+    def watch(self, trace):
+        self.watched = list(trace)
+
     def keep(self, step, state, best):
         self.state = state
 
@@ -87,3 +90,38 @@ def test_a_progress_line_is_plain_and_says_how_long(capsys):
     assert said.startswith("step 4/4 (100%)  loss_g 4.00  ")
     assert "images/s  0:00 left" in said
     assert "\r" not in said
+
+
+class Falling:
+    """A monitor that calls the run collapsed at its third look."""
+
+    def __init__(self, go_on: bool = False):
+        self.trace, self.go_on = [], go_on
+
+    def look(self, step, sample):
+        self.trace.append({"step": step, "coverage": 1.0 / len(self.trace or [0])})
+
+    best = False
+
+    @property
+    def collapsed(self):
+        return len(self.trace) >= 3
+
+
+def test_a_collapsed_run_ends_there_and_stays_ended_when_it_is_taken_up():
+    notes, system = Notes(), Counting()
+    loop.train(system, batches(), 240, notes, torch.zeros(1, 1), monitor=Falling())
+    assert notes.facts["collapsed"]
+    assert system.steps == notes.facts["steps"] == notes.state["step"] == 30
+    again = Falling()
+    loop.train(system, batches(), 240, notes, torch.zeros(1, 1), monitor=again)
+    assert system.steps == notes.facts["steps"] == 30
+    assert len(again.trace) == 3
+
+
+def test_a_collapsed_run_goes_on_if_asked_to():
+    notes = Notes()
+    loop.train(Counting(), batches(), 240, notes, torch.zeros(1, 1), monitor=Falling(go_on=True))
+    assert notes.facts["steps"] == 240
+    assert notes.facts["collapsed"]
+    assert len(notes.watched) == 24
