@@ -28,7 +28,7 @@ def test_what_the_time_cuts_off_goes_on_at_the_next_call(tmp_path):
     """A real run through the command line: stopped by the clock, taken up, and stopped again where it got to."""
 
     def call() -> str:
-        words = ["missing", "02-quick", "--minutes", "0.25", "--out", str(tmp_path)]
+        words = ["missing", "02-quick", "--minutes", "0.5", "--out", str(tmp_path)]
         done = subprocess.run([sys.executable, "-m", "emoji_lib", *words], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout

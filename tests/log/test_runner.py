@@ -102,7 +102,9 @@ def test_a_stopped_run_keeps_a_checkpoint_and_goes_on(number, tmp_path):
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while "steps of" not in (line := process.stdout.readline()):
         assert line, "the run ended before it began to train"
-    time.sleep(3)
+    while not list(tmp_path.glob("*/metrics.jsonl")):  # it trains
+        time.sleep(0.1)
+    time.sleep(0.5)
     process.send_signal(number)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -52,7 +52,7 @@ def test_two_processes_equal_one_with_the_same_global_batch(loss, tmp_path, monk
         # By the mean, as Adam makes a step of a gradient that is rounding alone (the last bias under the softmax loss).
         apart = (weights(one["networks"][name]) - weights(expected)).abs().mean()
         assert apart < 1e-3 * two_processes.STEPS * 2e-4, name
-    assert one["facts"] == other["facts"] == pytest.approx(notes.facts, rel=1e-4, abs=2e-4)
+    assert one["facts"] == other["facts"] == pytest.approx(notes.facts, rel=1e-4, abs=2e-3)
     assert not torch.equal(*one["rng"])
 
 
