@@ -21,6 +21,7 @@ def test_twemoji_is_all_there(library):
         "all": 4009,
         "no-tones": 1949,
         "people": 2447,
+        "people-no-tones": 392,
         "activities": 85,
         "faces": 119,
         "flags": 270,
