@@ -81,12 +81,13 @@ def newest_unfinished(plan: experiments.Plan, out: Path) -> Path | None:
     One with the plan's parameters comes before any other, which could not go on.
     """
     runs = [(folder, record) for folder, record in runs_in(out) if record["experiment"] == plan.experiment.name]
-    runs = [run for run in runs if _same_settings(run[1], plan)] or runs
+    runs = [run for run in runs if not _apart(run[1], plan)] or runs
     return runs[-1][0] if runs and runs[-1][1]["status"] not in GOOD else None
 
 
-def _same_settings(record: dict, plan: experiments.Plan) -> bool:
-    return not differences(record["parameters"], plan.parameters | {"device": record["parameters"].get("device")})
+def _apart(record: dict, plan: experiments.Plan) -> str:
+    """Where a run's parameters differ from the plan's; it may go on on another device."""
+    return differences(record["parameters"], plan.parameters | {"device": record["parameters"].get("device")})
 
 
 def _taken_up(plan: experiments.Plan, out: Path) -> Path:
@@ -97,8 +98,7 @@ def _taken_up(plan: experiments.Plan, out: Path) -> Path:
         state = "is finished or was never begun"
         raise BadInput(f"nothing to resume: the newest run of {name} in {shown(out)} {state}; run it without --resume")
     record = read_record(folder)
-    apart = differences(record["parameters"], plan.parameters | {"device": record["parameters"].get("device")})
-    if apart:
+    if apart := _apart(record, plan):
         raise BadInput(f"{shown(folder)} was begun with other parameters: {apart}; run it without --resume")
     for stale in ("reason", "process"):  # that process is gone, and its number may be another's by now
         record.pop(stale, None)

@@ -1,6 +1,6 @@
 """The frozen protocol: what is compared with what, on how many pictures, and the rows to read a score by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import numpy as np
@@ -49,7 +49,7 @@ class Reference:
         chosen = [index for index, one in enumerate(whole.emoji) if split.part_of(one) in parts]
         if not chosen:
             return None
-        return emoji.EmojiSet(whole.images[chosen], tuple(whole.emoji[i] for i in chosen), *_kind(whole))
+        return replace(whole, images=whole.images[chosen], emoji=tuple(whole.emoji[index] for index in chosen))
 
     def seen(self, images: np.ndarray) -> Views:
         """Premultiplied RGBA as the judged pictures are seen: over white or grey where these are, and at their size."""
@@ -87,10 +87,6 @@ class Reference:
         else:
             mine, known = held.images, learned.images
         return scores.nearest(thumbnails(self.seen(mine)), thumbnails(self.seen(known)))[0]
-
-
-def _kind(whole: emoji.EmojiSet) -> tuple:
-    return whole.selection, whole.mode, whole.premultiplied, whole.source, whole.sha256
 
 
 def thumbnails(shown: Views) -> Tensor:
@@ -147,7 +143,13 @@ def _sized(real: Tensor, fake: Tensor) -> dict[str, float]:
 
 
 def _group_odds(fake: Tensor) -> Tensor:
-    """p(group | picture) by logistic regression on the frozen features of the train split."""
+    """p(group | picture) from features of the `groups` encoder."""
+    return _affine(fake, _group_weight()).softmax(1)
+
+
+@cache
+def _group_weight() -> Tensor:
+    """Logistic regression of the group on the frozen features of the train split; the last row is the bias."""
     learned = emoji.load("all:train")
     seen, _ = features("groups", views(learned.images, premultiplied=True))
     names = sorted({one.group for one in learned.emoji})
@@ -162,7 +164,7 @@ def _group_odds(fake: Tensor) -> Tensor:
         return value
 
     optimizer.step(loss)
-    return _affine(fake, weight).softmax(1).detach()
+    return weight.detach()
 
 
 def _affine(inputs: Tensor, weight: Tensor) -> Tensor:
