@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from emoji_lib.log import experiments, show
+from emoji_lib.nets.layers import Dropout
 from emoji_lib.nets.listed import Listed
 
 
@@ -15,7 +16,7 @@ from emoji_lib.nets.listed import Listed
 def networks():
     """The two networks as the notebook's own cells make them."""
     cells = nbformat.read(experiments.NOTEBOOKS / "03_flags_keras_style.ipynb", 4).cells
-    space = {"torch": torch, "nn": nn, "Listed": Listed, "momentum": 0.9}
+    space = {"torch": torch, "nn": nn, "Listed": Listed, "Dropout": Dropout, "momentum": 0.9}
     for cell in cells:
         if cell.cell_type == "code" and "= Listed(\n" in cell.source:
             made = ast.parse(cell.source)
