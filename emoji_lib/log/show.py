@@ -51,10 +51,16 @@ class Live:
 def pictures(*images: Image.Image) -> None:
     """Display each as PNG or as good JPEG, whichever is smaller: notebooks are kept, and noise makes PNGs large."""
     for image in images:
-        png, jpeg = io.BytesIO(), io.BytesIO()
-        image.save(png, "png", optimize=True)
+        jpeg = io.BytesIO()
         image.save(jpeg, "jpeg", quality=92, subsampling=0)
-        display(Shown(min(png.getvalue(), jpeg.getvalue(), key=len)))
+        display(Shown(min(png(image), jpeg.getvalue(), key=len)))
+
+
+def png(image: Image.Image) -> bytes:
+    """The picture as the content of a PNG file."""
+    content = io.BytesIO()
+    image.save(content, "png", optimize=True)
+    return content.getvalue()
 
 
 def markdown(text: str) -> None:

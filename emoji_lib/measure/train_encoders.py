@@ -12,7 +12,9 @@ from torch.nn import functional as F
 
 from emoji_lib.data import emoji
 from emoji_lib.files import write_whole
+from emoji_lib.measure import classifier
 from emoji_lib.measure.features import FOLDER, encode, views
+from emoji_lib.nets.emotigan import Classifier
 from emoji_lib.nets.encoder import Encoder
 
 STEPS, BATCH, LEARNING_RATE = 1500, 128, 2e-3
@@ -20,7 +22,7 @@ TEMPERATURE = 0.2  # of the contrast
 
 
 def train(folder: Path = FOLDER, steps: int = STEPS) -> dict[str, Path]:
-    """All three, from the train split, written as float16 safetensors; about twenty minutes.
+    """All three and the classifier, from the train split, written as float16 safetensors; about half an hour.
 
     In one thread, so that the bytes do not depend on how many cores there are.
     """
@@ -34,14 +36,30 @@ def train(folder: Path = FOLDER, steps: int = STEPS) -> dict[str, Path]:
         if objective:
             _fit(name, network, colours, objective(learned, network), steps)
         _standardise(network, learned)
-        files[name] = folder / f"{name}.safetensors"
-        tensors = {key: value.detach().half().contiguous() for key, value in network.state_dict().items()}
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(files[name], lambda partial, tensors=tensors: partial.write_bytes(save(tensors)))
-    return files
+        files[name] = _keep(network, folder / f"{name}.safetensors")
+    return files | {"classifier": train_classifier(folder, steps)}
 
 
-def _fit(name: str, network: Encoder, colours: Tensor, objective: nn.Module, steps: int) -> None:
+def train_classifier(folder: Path = FOLDER, steps: int = STEPS) -> Path:
+    """The classifier of `classifier.py`, in the same way."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    learned = emoji.load("all:train")
+    names, kinds = classifier.classes(learned)
+    network = Classifier(len(names))
+    _fit("classifier", network, torch.from_numpy(np.ascontiguousarray(learned.images)), Kinds(kinds), steps)
+    return _keep(network, folder / classifier.FILE.name)
+
+
+def _keep(network: nn.Module, path: Path) -> Path:
+    tensors = {key: value.detach().contiguous() for key, value in network.state_dict().items()}
+    tensors = {key: value.half() if value.is_floating_point() else value for key, value in tensors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, lambda partial: partial.write_bytes(save(tensors)))
+    return path
+
+
+def _fit(name: str, network: nn.Module, colours: Tensor, objective: nn.Module, steps: int) -> None:
     optimizer = torch.optim.AdamW([*network.parameters(), *objective.parameters()], LEARNING_RATE, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, max(2, steps))
     rng, said = torch.Generator().manual_seed(0), time.monotonic()
@@ -121,6 +139,17 @@ class Groups(nn.Module):
             F.cross_entropy(head(seen).float(), kinds[chosen])
             for head, kinds in zip(self.heads, self.kinds, strict=True)
         )
+
+
+class Kinds(nn.Module):
+    """Cross entropy of what a network itself says each picture is."""
+
+    def __init__(self, kinds: Tensor):
+        super().__init__()
+        self.kinds = kinds
+
+    def forward(self, view: Callable[[], Tensor], chosen: Tensor) -> Tensor:
+        return F.cross_entropy(view(), self.kinds[chosen])
 
 
 def _standardise(network: Encoder, learned: emoji.EmojiSet) -> None:

@@ -3,13 +3,16 @@
 from torch import nn
 
 from emoji_lib import BadInput
-from emoji_lib.nets import dcgan, deep, listed
+from emoji_lib.nets import dcgan, deep, emotigan, listed
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "dcgan.Generator": dcgan.Generator,
     "dcgan.Discriminator": dcgan.Discriminator,
     "deep.Generator": deep.Generator,
     "deep.Discriminator": deep.Discriminator,
+    "emotigan.Generator": emotigan.Generator,
+    "emotigan.Discriminator": emotigan.Discriminator,
+    "emotigan.Classifier": emotigan.Classifier,
     "listed.Listed": listed.Listed,
 }
 

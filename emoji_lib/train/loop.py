@@ -26,7 +26,7 @@ class System(Protocol):
     device: torch.device
     capturable: bool
 
-    def step(self, real: Tensor) -> dict[str, Tensor]: ...
+    def step(self, real: Tensor, *given: Tensor) -> dict[str, Tensor]: ...
     def sample(self, latents: Tensor) -> Tensor: ...
     def state_dict(self) -> dict: ...
     def load_state_dict(self, state: dict) -> None: ...
@@ -96,8 +96,9 @@ def train(
     with StopRequest() as stop:
         for step in range(first + 1, steps + 1) if not fallen() else ():
             with record_function("data"):
-                batch = others.share(batches[step - 1])
-            facts = take(batch)
+                batch = batches[step - 1]  # images, or images and what goes with them
+                batch = [others.share(part) for part in (batch if isinstance(batch, tuple) else (batch,))]
+            facts = take(*batch)
             with record_function("logging"):
                 tally.add(facts)
             if tally.since == every or step == steps:

@@ -45,6 +45,21 @@ def smoothed(share: float) -> Loss:
     return Loss(bce_generator, discriminator, at_once=False)
 
 
+def uncertain(share: float) -> Loss:
+    """The `bce` game with noisy labels: real pictures count as real by 1 − u and fakes by u, each u uniform in
+    0..`share` (EmotiGAN, section V: targets are not always exactly 1 and 0).
+    """
+    if not 0 <= share < 0.5:
+        raise BadInput(f"label noise {share} is not in 0..0.5 (0.2 is usual)")
+
+    def discriminator(real: Tensor, fake: Tensor) -> Tensor:
+        # The cross entropy to a target of u is softplus(x) − u x.
+        doubt_real, doubt_fake = (share * torch.rand_like(logits) for logits in (real, fake))
+        return bce_discriminator(real, fake) + (doubt_real * real).mean() - (doubt_fake * fake).mean()
+
+    return Loss(bce_generator, discriminator, at_once=False)
+
+
 def centred(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Logits less the mean of the two batch means, and the log of the partition Σ exp(−centred) over both."""
     mean = (real.mean() + fake.mean()) / 2

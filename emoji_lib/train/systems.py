@@ -122,19 +122,31 @@ class GAN(System):
         self.loss = loss if isinstance(loss, Loss) else choose(LOSSES, "loss", loss)
         self.augment = augment or (lambda images, rng: images)
 
-    def _latents(self, n: int) -> Tensor:
-        return self.networks["generator"].noise(n, self.rng)
-
     def step(self, real: Tensor) -> dict[str, Tensor]:
         """One update of both networks; returns the losses and the mean logits of real and fake."""
-        real = self.augment(real, self.rng)
+        return self._play(real, self.networks["generator"].noise(len(real), self.rng))
+
+    def _play(self, real: Tensor, latents: Tensor, *given: Tensor) -> dict[str, Tensor]:
+        """Both networks' moves; the discriminator is told what is `given` beside every picture."""
         with record_function("fakes"), self._looking():
-            fake = self.networks["generator"](self._latents(len(real)))
-        fake = self.augment(fake, self.rng)
-        facts = self._both(real, fake) if self.loss.at_once else self._in_turn(real, fake)
+            drawn = self.networks["generator"](latents)
+        play = self._both if self.loss.at_once else self._in_turn
+        facts = play(self._seen(real), self._seen(drawn), self._aside(real, drawn), *given)
         if self.ema:
             self._follow()
         return facts
+
+    def _seen(self, images: Tensor) -> Tensor:
+        """Pictures as the discriminator is shown them."""
+        return self.augment(images, self.rng)
+
+    def _aside(self, real: Tensor, drawn: Tensor) -> Tensor | float:
+        """What the generator is to make small besides its loss."""
+        return 0.0
+
+    def _decoys(self, real: Tensor, *given: Tensor) -> list[Tensor]:
+        """Logits of what else the discriminator is to tell from real pictures."""
+        return []
 
     @contextlib.contextmanager
     def _looking(self) -> Iterator[None]:
@@ -142,34 +154,36 @@ class GAN(System):
         with machine.autocast(self.device), parametrize.cached():
             yield
 
-    def _logits(self, images: Tensor) -> Tensor:
-        logits = self.networks["discriminator"](images.contiguous(memory_format=torch.channels_last))
+    def _logits(self, images: Tensor, *given: Tensor) -> Tensor:
+        logits = self.networks["discriminator"](images.contiguous(memory_format=torch.channels_last), *given)
         return self.peers.gather(logits)
 
-    def _both(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    def _both(self, real: Tensor, fake: Tensor, aside: Tensor | float, *given: Tensor) -> dict[str, Tensor]:
         """Both gradients at the same weights and from the same logits, so the discriminator runs forward once."""
         with self._looking():
-            on_real, on_fake = self._logits(real), self._logits(fake)
-        loss_g, loss_d = self.loss.generator(on_real, on_fake), self.loss.discriminator(on_real, on_fake)
-        self._gradients("generator", loss_g, retain_graph=True)
+            on_real, on_fake = self._logits(real, *given), self._logits(fake, *given)
+            refused = torch.cat((on_fake, *self._decoys(real, *given)))
+        loss_g, loss_d = self.loss.generator(on_real, on_fake), self.loss.discriminator(on_real, refused)
+        self._gradients("generator", loss_g + aside, retain_graph=True)
         self._gradients("discriminator", loss_d)
         for optimizer in self.optimizers.values():
             optimizer.step()
         return _facts(loss_g, loss_d, on_real, on_fake)
 
-    def _in_turn(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    def _in_turn(self, real: Tensor, fake: Tensor, aside: Tensor | float, *given: Tensor) -> dict[str, Tensor]:
         """The discriminator moves first and the generator answers the moved one, with the same fakes."""
         with record_function("D step"):
             with self._looking():
-                on_real, on_fake = self._logits(real), self._logits(fake.detach())
-            loss_d = self.loss.discriminator(on_real, on_fake)
+                on_real, on_fake = self._logits(real, *given), self._logits(fake.detach(), *given)
+                refused = torch.cat((on_fake, *self._decoys(real, *given)))
+            loss_d = self.loss.discriminator(on_real, refused)
             self._gradients("discriminator", loss_d)
             self.optimizers["discriminator"].step()
         with record_function("G step"):
             with self._looking():
-                answer = self._logits(fake)
+                answer = self._logits(fake, *given)
             loss_g = self.loss.generator(on_real.detach(), answer)
-            self._gradients("generator", loss_g)
+            self._gradients("generator", loss_g + aside)
             self.optimizers["generator"].step()
         return _facts(loss_g, loss_d, on_real, on_fake)
 
@@ -200,6 +214,78 @@ class GAN(System):
 
     def modules(self) -> dict[str, nn.Module]:
         return self.networks | ({"average": self.average} if self.ema else {})
+
+
+class TextGAN(GAN):
+    """A GAN whose two networks are both told a phrase: `step` takes real images and embeddings `[N, E]` of length 1.
+
+    `noise` is the deviation of Gaussian noise on what the discriminator sees (Sønderby et al. 2017) and fades to
+    nothing within the first `fading` steps. `blur` is that of noise on the embeddings, relative to their length, so
+    that the networks learn what is near a phrase as well. With `mismatched`, real pictures with some other known phrase
+    are among the fakes (matching-aware, Reed et al. 2016). A share `dropped` of examples is given no phrase at all, an
+    embedding of zeros (Ho and Salimans 2022). `pull` is the weight of the L1 distance from what is drawn to the real
+    picture of the same phrase (pix2pix, Isola et al. 2017, eq. 3).
+    """
+
+    joinable = False
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        *,
+        noise: float = 0.0,
+        fading: int = 1,
+        blur: float = 0.0,
+        mismatched: bool = False,
+        dropped: float = 0.0,
+        pull: float = 0.0,
+        **settings,
+    ):
+        super().__init__(generator, discriminator, **settings)
+        self.noise, self.fading, self.blur, self.mismatched, self.dropped = noise, fading, blur, mismatched, dropped
+        self.pull = pull
+        self.taken = torch.zeros((), device=self.device)  # steps; a tensor, so that a CUDA graph counts on
+
+    def step(self, real: Tensor, phrases: Tensor) -> dict[str, Tensor]:
+        """One update of both networks on real images `[N, C, H, W]` in −1..1 and the embeddings of their phrases."""
+        phrases = self._told(phrases)
+        facts = self._play(real, self.networks["generator"].about(phrases, self.rng), phrases)
+        self.taken += 1
+        return facts
+
+    def _told(self, phrases: Tensor) -> Tensor:
+        if self.blur:
+            noise = torch.randn(phrases.shape, generator=self.rng, device=self.device)
+            phrases = phrases + self.blur / phrases.shape[1] ** 0.5 * noise
+        if self.dropped:
+            kept = torch.rand(len(phrases), 1, generator=self.rng, device=self.device) >= self.dropped
+            phrases = phrases * kept
+        return phrases
+
+    def _seen(self, images: Tensor) -> Tensor:
+        images = super()._seen(images)
+        if not self.noise:
+            return images
+        left = (1 - self.taken / self.fading).clamp(min=0)
+        return images + self.noise * left * torch.randn(images.shape, generator=self.rng, device=self.device)
+
+    def _aside(self, real: Tensor, drawn: Tensor) -> Tensor | float:
+        return self.pull * (drawn.float() - real).abs().mean() if self.pull else 0.0
+
+    def _decoys(self, real: Tensor, phrases: Tensor) -> list[Tensor]:
+        if not self.mismatched:
+            return []
+        known = self.networks["generator"].phrases
+        other = torch.randint(len(known), (len(real),), generator=self.rng, device=self.device)
+        return [self._logits(real, self._told(known[other]))]
+
+    def state_dict(self) -> dict:
+        return super().state_dict() | {"taken": self.taken.clone()}
+
+    def load_state_dict(self, state: dict) -> None:
+        super().load_state_dict(state)
+        self.taken.copy_(state["taken"])
 
 
 def _facts(loss_g: Tensor, loss_d: Tensor, on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:

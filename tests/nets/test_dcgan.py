@@ -19,6 +19,12 @@ SMALL |= {
     "deep.Generator": [{"features": "8 > 6 > 5"}, {"features": "8 > 4", "start": 16, "kernels": "4", "channels": 3}],
     "deep.Discriminator": [{"features": "4 > 6 > 8"}, {"features": "4", "kernels": "3", "channels": 3}],
 }
+TEXT = {"features": 4, "embedding": 6, "projected": 5}
+SMALL |= {
+    "emotigan.Generator": [{**TEXT, "latent": 7}, {**TEXT, "latent": 7, **IMPROVED}],
+    "emotigan.Discriminator": [TEXT, {**TEXT, "kernels": 0}, {**TEXT, "condition": "project", **IMPROVED}],
+    "emotigan.Classifier": [{"features": 4, "classes": 5}],
+}
 # A `Listed` has whatever layers a notebook gives it: test_listed.py.
 EVERY = [(name, options) for name in NETWORKS if name != "listed.Listed" for options in SMALL[name]]
 
@@ -27,11 +33,14 @@ def side(network: nn.Module) -> int:
     return 64 if name_of(network).startswith("deep.") else 72
 
 
-def example(network: nn.Module) -> torch.Tensor:
-    options = network.options
-    pictures = (3, options.get("channels"), side(network), side(network))
-    size = (3, options["latent"]) if "latent" in options else pictures
-    return torch.randn(size, generator=torch.Generator().manual_seed(0))
+def example(network: nn.Module) -> tuple[torch.Tensor, ...]:
+    """What the network takes in, three of it."""
+    options, rng = network.options, torch.Generator().manual_seed(0)
+    told = options.get("embedding", 0)
+    if "latent" in options:
+        return (torch.randn(3, options["latent"] + told, generator=rng),)
+    pictures = torch.randn(3, options.get("channels", 3), side(network), side(network), generator=rng)
+    return (pictures, torch.randn(3, told, generator=rng)) if told else (pictures,)
 
 
 def count(network: nn.Module) -> int:
@@ -42,12 +51,12 @@ def count(network: nn.Module) -> int:
 def test_shapes_range_and_a_finite_gradient_for_every_parameter(name, options):
     torch.manual_seed(0)
     network = build(name, options)
-    out = network(example(network))
+    out = network(*example(network))
     if name.endswith("Generator"):
         assert out.shape == (3, options.get("channels", 4), side(network), side(network))
         assert out.abs().max() <= 1
     else:
-        assert out.shape == (3,)
+        assert out.shape == ((3, options["classes"]) if "classes" in options else (3,))
     (out * torch.randn(out.shape, generator=torch.Generator().manual_seed(1))).sum().backward()
     for label, parameter in network.named_parameters():
         assert parameter.grad is not None, label
@@ -61,7 +70,7 @@ def test_options_rebuild_the_same_network(name, options):
     assert name_of(network) == name
     twin = build(name, network.options)
     twin.load_state_dict(network.state_dict())
-    torch.testing.assert_close(twin.eval()(example(twin)), network.eval()(example(network)))
+    torch.testing.assert_close(twin.eval()(*example(twin)), network.eval()(*example(network)))
 
 
 def test_parameter_counts_are_those_of_the_source():
@@ -75,7 +84,7 @@ def test_samples_are_independent_in_the_improved_pair():
     """A batch must not leak: one historic emoji GAN merged four fakes into one row and never noticed."""
     torch.manual_seed(0)
     for network in (dcgan.Generator(4, **IMPROVED).eval(), dcgan.Discriminator(4, **IMPROVED).eval()):
-        inputs = example(network)
+        (inputs,) = example(network)
         together = network(inputs)
         alone = torch.cat([network(one[None]) for one in inputs])
         torch.testing.assert_close(together, alone)
@@ -95,7 +104,7 @@ def test_orthogonal_weights_zero_biases_and_unit_spectral_norm():
             parameter.mul_(7)
     discriminator.train()
     for _ in range(30):
-        discriminator(example(discriminator))
+        discriminator(*example(discriminator))
     *convs, head = (layer for layer in discriminator.modules() if isinstance(layer, nn.Conv2d))
     for conv in convs:
         assert torch.linalg.matrix_norm(conv.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.02)
@@ -127,8 +136,8 @@ def test_the_improved_discriminator_has_the_numbers_of_the_sources_listing():
     torch.manual_seed(0)
     ours = dcgan.Discriminator(4, **IMPROVED)
     for _ in range(100):
-        ours(example(ours))  # lets the power iteration settle
-    seen = example(ours)
+        ours(*example(ours))  # lets the power iteration settle
+    (seen,) = example(ours)
     convs = [layer for layer in ours.modules() if isinstance(layer, nn.Conv2d)]
     for conv, (kernel, stride, padding) in zip(convs, dcgan.STAGES[::-1], strict=True):
         weight = conv.parametrizations.weight.original if conv is not ours.head else conv.weight
@@ -137,7 +146,7 @@ def test_the_improved_discriminator_has_the_numbers_of_the_sources_listing():
         seen = F.conv2d(F.pad(seen, (padding,) * 4, mode="replicate"), weight, conv.bias, stride)
         seen = F.gelu(seen) if conv is not ours.head else seen
         assert weight.shape[-1] == kernel
-    torch.testing.assert_close(ours.eval()(example(ours)), seen[:, 0, 0, 0], atol=1e-5, rtol=1e-3)
+    torch.testing.assert_close(ours.eval()(*example(ours)), seen[:, 0, 0, 0], atol=1e-5, rtol=1e-3)
 
 
 def test_replicate_padding_has_first_and_second_derivatives():

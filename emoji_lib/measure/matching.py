@@ -1,0 +1,121 @@
+"""Whether a picture shows what it was asked for: which label's real pictures it is nearest to, in a frozen encoder."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emoji_lib.data import emoji, words
+from emoji_lib.measure import classifier, scores
+from emoji_lib.measure.features import TRUSTED, features, standardised, views
+from emoji_lib.measure.protocol import SEED, Reference, round_off
+
+ROLLS = 8  # of the wanted labels among the samples: what a match is worth that only chance made
+EACH = 8  # samples of one phrase, for the diversity within it
+
+
+def ranks(fake: Tensor, wanted: Tensor, real: Tensor, labels: Tensor) -> Tensor:
+    """How many labels have a picture nearer to each sample than the wanted label has, int64 `[N]`; 0 is a match.
+
+    `fake` and `real` are features, float64 `[N, F]` and `[M, F]`; `wanted` and `labels` are label numbers, `[N]` and
+    `[M]`, each wanted one among `labels`.
+    """
+    names, place = labels.unique(return_inverse=True)
+    nearest = torch.full((len(fake), len(names)), torch.inf, dtype=fake.dtype)
+    nearest.scatter_reduce_(1, place.expand(len(fake), -1), torch.cdist(fake, real), "amin")
+    own = nearest.gather(1, torch.searchsorted(names, wanted)[:, None])
+    return (nearest < own).sum(1)
+
+
+def accuracy(found: Tensor) -> dict[str, float]:
+    """Shares of samples whose label is the nearest, and among the five nearest, from their `ranks`."""
+    return {"top1": (found == 0).double().mean().item(), "top5": (found < 5).double().mean().item()}
+
+
+def within(features: Tensor, wanted: Tensor) -> float:
+    """Diversity within one caption: the mean distance of two samples of the same label over that of any two."""
+    apart, same = torch.cdist(features, features), wanted[:, None] == wanted
+    different = ~torch.eye(len(features), dtype=torch.bool)
+    return (apart[same & different].mean() / apart[different].mean()).item()
+
+
+@dataclass(frozen=True)
+class Question:
+    """Embedded phrases `[N, E]`, the number of the label that each asks for, and the pictures that show the labels."""
+
+    vectors: Tensor
+    wanted: Tensor
+    shown: emoji.EmojiSet
+    labels: Tensor
+
+    def groups(self) -> tuple[Tensor, Tensor]:
+        """The group of each wanted label, and of each picture."""
+        names = sorted({one.group for one in self.shown.emoji})
+        of_pictures = torch.tensor([names.index(one.group) for one in self.shown.emoji])
+        of_label = torch.zeros(int(self.labels.max()) + 1, dtype=torch.long).scatter_(0, self.labels, of_pictures)
+        return of_label[self.wanted], of_pictures
+
+
+def questions(selection: str, encoder: str, n: int) -> dict[str, Question]:
+    """Up to `n` phrases of each kind: `seen` are names that were learned, `paraphrases` are other words for these that
+    were not, and `unseen concepts` are names of held-out emoji, which are to be told from each other.
+    """
+    reference = Reference(selection)
+    found = {"seen": _ask(reference.learned, encoder, n, lambda label: label.phrases[0])}
+    found["paraphrases"] = _ask(reference.learned, encoder, n, lambda label: label.paraphrase)
+    held = reference.part("validation", "test")
+    if held is not None and selection.endswith(":train"):
+        found["unseen concepts"] = _ask(held, encoder, n, lambda label: label.phrases[0])
+    return {kind: question for kind, question in found.items() if question is not None}
+
+
+def _ask(shown: emoji.EmojiSet, encoder: str, n: int, phrase: Callable[[words.Label], str]) -> Question | None:
+    labels = words.labels(shown.emoji)
+    numbers = torch.zeros(len(shown), dtype=torch.long)
+    for number, label in enumerate(labels):
+        numbers[list(label.pictures)] = number
+    asked = [number for number, label in enumerate(labels) if phrase(label)]
+    if not asked:
+        return None
+    chosen = np.sort(np.random.default_rng(SEED).permutation(asked)[:n])
+    vectors = words.embed(encoder, [phrase(labels[number]) for number in chosen])
+    return Question(torch.tensor(vectors), torch.from_numpy(chosen), shown, numbers)
+
+
+def answer(draw: Callable[[Tensor], np.ndarray], question: Question) -> dict[str, dict[str, float]]:
+    """Shares of matches in each trusted encoder, beside what chance gives: by label, the nearest (`top1`) and among the
+    five nearest (`top5`), and by the group of the nearest picture (`group`).
+
+    `draw` gives premultiplied RGBA uint8 `[N, 4, 72, 72]` for embeddings. Chance is the mean over samples that were
+    drawn for others of the phrases.
+    """
+    shown = views(question.shown.images, premultiplied=True)
+    drawn = views(draw(question.vectors), premultiplied=True)
+    of_wanted, of_pictures = question.groups()
+    found = {}
+    for name in TRUSTED:
+        real, fake = standardised(features(name, shown)[0], features(name, drawn)[0])
+        turns = [0, *np.linspace(1, len(fake) - 1, ROLLS).astype(int)]
+        by_label = [accuracy(ranks(fake, question.wanted.roll(int(turn)), real, question.labels)) for turn in turns]
+        by_group = [accuracy(ranks(fake, of_wanted.roll(int(turn)), real, of_pictures))["top1"] for turn in turns]
+        rows = [one | {"group": group} for one, group in zip(by_label, by_group, strict=True)]
+        chance = {f"{key}_chance": sum(row[key] for row in rows[1:]) / ROLLS for key in rows[0]}
+        found[name] = {key: round_off(value) for key, value in (rows[0] | chance).items()}
+    return found
+
+
+def judge(draw: Callable[[Tensor], np.ndarray], selection: str, encoder: str, n: int) -> dict:
+    """What a text generator is scored by, besides how good its pictures are: for each kind of `questions` its `answer`;
+    the inception score of `n` samples of learned names by the subgroup classifier; and the diversity `within` one name.
+    """
+    asked = questions(selection, encoder, n)
+    result = {kind: answer(draw, question) for kind, question in asked.items()}
+    known = asked["seen"].vectors
+    samples = views(draw(known[torch.arange(n) % len(known)]), premultiplied=True)
+    result["inception"] = round_off(scores.inception(classifier.odds(samples.white)))
+    some = known[: -(-n // EACH)]
+    repeated = views(draw(some.repeat_interleave(EACH, 0)), premultiplied=True)
+    (seen,) = standardised(features("contrast", repeated)[0])
+    return result | {"within": round_off(within(seen, torch.arange(len(some)).repeat_interleave(EACH)))}

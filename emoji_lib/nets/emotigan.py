@@ -1,0 +1,171 @@
+"""Text to emoji: EmotiGAN's networks and their successors, one pair of classes told apart by their options."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+from emoji_lib import BadInput
+from emoji_lib.nets import dcgan
+from emoji_lib.nets.layers import SAMPLING, Dropout, initialise
+
+CONDITIONS = ("concatenate", "project")
+
+
+def drop(blocks: nn.Sequential, share: float) -> nn.Sequential:
+    """The same blocks, each with dropout of a `share` of what it puts out."""
+    if not 0 <= share < 1:
+        raise BadInput(f"dropout {share} is not a share in 0..1 (0.25 is usual, 0 is none)")
+    for one in blocks if share else ():
+        one.append(Dropout(share))
+    return blocks
+
+
+class Phrase(nn.Module):
+    """Embeddings `[N, E]` of any length → `[N, P]`: a dense layer on the embedding at length √E, entries near 1."""
+
+    def __init__(self, embedding: int, projected: int):
+        super().__init__()
+        self.dense = nn.Linear(embedding, projected)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        return self.dense(F.normalize(embeddings) * math.sqrt(embeddings.shape[1]))
+
+
+class Generator(nn.Module):
+    """Latents `[N, latent + E]`, noise beside the embedding of a phrase → images `[N, channels, 72, 72]` in −1..1.
+
+    The embedding is projected to `projected` numbers, which a DCGAN takes in beside the noise (conditional GAN, Mirza
+    and Osindero 2014; Reed et al. 2016). `known` embeddings of training phrases travel with the weights, in the buffer
+    `phrases`, so that samples can be drawn where no text encoder is at hand. `dropout` is a share of what every block
+    but the last puts out; other options are those of `dcgan.Generator`.
+    """
+
+    def __init__(
+        self,
+        features: int = 64,
+        latent: int = 100,
+        channels: int = 4,
+        *,
+        embedding: int = 384,
+        projected: int = 128,
+        known: int = 1,
+        dropout: float = 0.0,
+        **design,
+    ):
+        super().__init__()
+        self.phrase = Phrase(embedding, projected)
+        self.draw = dcgan.Generator(features, latent + projected, channels, **design)
+        self.options = self.draw.options | {"latent": latent, "embedding": embedding, "projected": projected}
+        self.options |= {"known": known, "dropout": dropout}
+        drop(self.draw.layers[:-1], dropout)
+        self.register_buffer("phrases", torch.zeros(known, embedding))
+
+    def forward(self, latents: Tensor) -> Tensor:
+        latent = self.options["latent"]
+        if latents.shape[1:] != (latent + self.options["embedding"],):
+            raise ValueError(f"latents are [N, {latent} + {self.options['embedding']}], not {list(latents.shape)}")
+        return self.draw(torch.cat((latents[:, :latent], self.phrase(latents[:, latent:])), 1))
+
+    def about(self, embeddings: Tensor, rng: torch.Generator) -> Tensor:
+        """Latents `[N, latent + E]` for the phrases `[N, E]`, with standard normal noise on the device of `rng`."""
+        noise = torch.randn(len(embeddings), self.options["latent"], generator=rng, device=rng.device)
+        return torch.cat((noise, embeddings), 1)
+
+    def noise(self, n: int, rng: torch.Generator) -> Tensor:
+        """Latents `[N, latent + E]` for known phrases at random."""
+        chosen = torch.randint(len(self.phrases), (n,), generator=rng, device=rng.device)
+        return self.about(self.phrases.to(rng.device)[chosen], rng)
+
+    def latents(self, n: int, seed: int) -> Tensor:
+        """Latents for known phrases, the same on every device, and none that training with `seed` draws."""
+        return self.noise(n, torch.Generator().manual_seed(SAMPLING + seed))
+
+
+class MinibatchDiscrimination(nn.Module):
+    """Features `[N, A]` → `[N, A + B]`: how near each example is to the rest of its batch (Salimans et al. 2016, 3.2).
+
+    With M_i = f_i T in `[B, C]`, the B numbers are o_ib = Σ_j exp(−‖M_ib − M_jb‖₁), the example itself included.
+    """
+
+    def __init__(self, features: int, kernels: int = 32, size: int = 8):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(features, kernels, size) / math.sqrt(features))
+
+    def forward(self, features: Tensor) -> Tensor:
+        rows = torch.einsum("na,abc->nbc", features, self.weight)
+        near = torch.exp(-(rows[:, None] - rows[None]).abs().sum(3)).sum(1)
+        return torch.cat((features, near), 1)
+
+
+class Discriminator(nn.Module):
+    """Images `[N, channels, 72, 72]` and embeddings `[N, E]` → logits `[N]`, high for real pictures of the phrase.
+
+    `condition` is how they meet. `concatenate`: the projected phrase stands beside every place of the 4×4 features, a
+    1×1 convolution and a dense layer look at both (Reed et al. 2016), and `kernels` compare the batch with itself.
+    `project`: the logit of the picture alone plus the inner product of its mean features with the phrase (Miyato and
+    Koyama 2018, eq. 4; differs: a sentence embedding in place of a class). Other options are those of
+    `dcgan.Discriminator`.
+    """
+
+    def __init__(
+        self,
+        features: int = 64,
+        channels: int = 4,
+        *,
+        embedding: int = 384,
+        projected: int = 128,
+        condition: str = "concatenate",
+        kernels: int = 32,
+        dropout: float = 0.0,
+        **design,
+    ):
+        super().__init__()
+        if condition not in CONDITIONS:
+            raise BadInput(f"unknown condition {condition!r}: {', '.join(CONDITIONS)}")
+        trunk = dcgan.Discriminator(features, channels, **design)
+        wide = 8 * features
+        self.options = trunk.options | {"embedding": embedding, "projected": projected}
+        self.options |= {"condition": condition, "kernels": kernels, "dropout": dropout}
+        self.layers = drop(trunk.layers, dropout)
+        if condition == "project":
+            self.head = trunk.head
+            self.phrase = Phrase(embedding, wide)
+            spectral_norm(self.phrase.dense)
+            return
+        self.phrase = Phrase(embedding, projected)
+        self.joint = nn.Sequential(
+            *(nn.Conv2d(wide + projected, wide, 1), nn.LeakyReLU(0.2), Dropout(dropout), nn.Flatten()),
+            *(nn.Linear(16 * wide, 128), nn.LeakyReLU(0.2)),
+        )
+        initialise(self.joint, self.options["init"])
+        self.batch = MinibatchDiscrimination(128, kernels) if kernels else nn.Identity()
+        self.head = nn.Linear(128 + kernels, 1)
+
+    def forward(self, images: Tensor, embeddings: Tensor) -> Tensor:
+        if images.shape[1:] != (self.options["channels"], 72, 72):
+            raise ValueError(f"images are [N, {self.options['channels']}, 72, 72], not {list(images.shape)}")
+        seen, phrase = self.layers(images), self.phrase(embeddings)
+        if self.options["condition"] == "concatenate":
+            beside = phrase[:, :, None, None].expand(-1, -1, *seen.shape[2:]).to(seen.dtype)
+            seen = self.joint(torch.cat((seen, beside), 1))
+        with torch.autocast(images.device.type, enabled=False):  # logits are few, and differ by little at first
+            seen, phrase = seen.float(), phrase.float()
+            if self.options["condition"] == "concatenate":
+                return self.head(self.batch(seen))[:, 0]
+            return self.head(seen)[:, 0, 0, 0] + (seen.mean((2, 3)) * phrase).mean(1)
+
+
+class Classifier(nn.Module):
+    """RGB images `[N, 3, 72, 72]` in −1..1 → logits `[N, classes]`: a discriminator that ends in a softmax's logits."""
+
+    def __init__(self, classes: int, features: int = 24):
+        super().__init__()
+        self.options = {"classes": classes, "features": features}
+        self.layers = drop(dcgan.Discriminator(features, 3).layers, 0.25)
+        self.head = nn.Linear(16 * 8 * features, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.layers(images).flatten(1).float())

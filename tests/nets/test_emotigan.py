@@ -1,0 +1,79 @@
+"""Networks that are told a phrase."""
+
+import numpy as np
+import pytest
+import torch
+
+from emoji_lib import BadInput
+from emoji_lib.nets import emotigan
+
+
+def test_minibatch_discrimination_against_plain_loops():
+    torch.manual_seed(0)
+    layer = emotigan.MinibatchDiscrimination(6, kernels=4, size=3).double()
+    features = torch.randn(5, 6, dtype=torch.float64, requires_grad=True)
+    f, t = features.detach().numpy(), layer.weight.detach().numpy()
+    m = np.zeros((5, 4, 3))
+    for i in range(5):
+        for b in range(4):
+            for c in range(3):
+                m[i, b, c] = sum(f[i, a] * t[a, b, c] for a in range(6))
+    near = np.array(
+        [[sum(np.exp(-abs(m[i, b] - m[j, b]).sum()) for j in range(5)) for b in range(4)] for i in range(5)]
+    )
+    out = layer(features)
+    assert torch.equal(out[:, :6], features)
+    np.testing.assert_allclose(out[:, 6:].detach(), near, rtol=1e-12)
+    assert torch.autograd.gradcheck(layer, features)
+    twins = layer(torch.ones(5, 6, dtype=torch.float64))
+    np.testing.assert_allclose(twins[:, 6:].detach(), 5)  # a batch of one picture only
+
+
+@pytest.mark.parametrize("condition", emotigan.CONDITIONS)
+def test_both_networks_hear_the_phrase_and_not_its_length(condition):
+    torch.manual_seed(0)
+    generator = emotigan.Generator(4, 7, embedding=6, projected=5).eval()
+    discriminator = emotigan.Discriminator(4, embedding=6, projected=5, condition=condition, kernels=0).eval()
+    told = torch.eye(6)[:2]
+    noise = torch.zeros(2, 7)
+    one, other = generator(torch.cat((noise, told), 1))
+    assert not torch.allclose(one, other, rtol=1e-3, atol=0)
+    torch.testing.assert_close(generator(torch.cat((noise, 3 * told), 1)), torch.stack((one, other)))
+    images = torch.randn(1, 4, 72, 72).expand(2, -1, -1, -1)
+    logits = discriminator(images, told)
+    assert abs(logits[0] - logits[1]) > 1e-6
+    torch.testing.assert_close(discriminator(images, 3 * told), logits)
+
+
+def test_the_projection_logit_is_a_sum_of_picture_and_phrase():
+    """The equation, with nothing else in it: what the phrase adds is an inner product."""
+    torch.manual_seed(0)
+    network = emotigan.Discriminator(4, embedding=6, condition="project", norm="spectral", bias=True).eval()
+    images, told = torch.randn(3, 4, 72, 72), torch.randn(3, 6)
+    alone = network(images, torch.zeros_like(told))
+    seen = network.layers(images).mean((2, 3))
+    unit = told / told.norm(dim=1, keepdim=True) * 6**0.5
+    bias = network.phrase.dense.bias  # no phrase at all still has it
+    by_hand = ((unit @ network.phrase.dense.weight.T) * seen).mean(1)
+    assert by_hand.abs().max() > 1e-3
+    torch.testing.assert_close(network(images, told) - alone, by_hand, atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(alone, network.head(network.layers(images))[:, 0, 0, 0] + (bias * seen).mean(1))
+
+
+def test_latents_are_noise_beside_known_phrases():
+    generator = emotigan.Generator(4, 7, embedding=6, projected=5, known=3)
+    generator.phrases.copy_(torch.eye(6)[:3])
+    latents = generator.latents(40, 0)
+    assert latents.shape == (40, 13)
+    assert set(latents[:, 7:].argmax(1).tolist()) == {0, 1, 2}
+    assert torch.equal(latents, generator.latents(40, 0))
+    assert not torch.equal(latents, generator.latents(40, 1))
+    with pytest.raises(ValueError, match=r"\[N, 7 \+ 6\]"):
+        generator(latents[:, :7])
+
+
+def test_options_that_do_not_exist():
+    with pytest.raises(BadInput, match="unknown condition 'whisper': concatenate, project"):
+        emotigan.Discriminator(4, condition="whisper")
+    with pytest.raises(BadInput, match="dropout 1 is not"):
+        emotigan.Generator(4, dropout=1)
