@@ -87,7 +87,7 @@ class Captioned(Batches):
         if same_every < 0 or same_every == 1:
             raise BadInput(f"same_every {same_every}: every second (2) or rarer batch has one label, or none (0)")
         self.captions, self.same_every = captions, same_every
-        self.vectors = torch.from_numpy(captions.vectors).to(device)
+        self.vectors = torch.tensor(captions.vectors, device=device)
 
     def chosen(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Which pictures and which phrases make up batch `step`, each `[N]`."""

@@ -20,7 +20,7 @@ from emoji_lib.train.checkpoint import load_weights
 
 NOTEBOOK = "06_text_to_emoji"
 DRAWS = "06-phrases"  # the experiment that `draw` uses unless told otherwise
-STRANGE = 0.35  # cosine to the nearest known phrase under which a phrase means nothing to a generator
+STRANGE = 0.45  # cosine to the nearest known phrase under which a phrase means nothing to a generator
 
 
 def read(phrase: str) -> str:

@@ -59,7 +59,15 @@ class Run:
     def _forget(self) -> None:
         self.rows.clear()
         self.shown.clear()
-        made = ("loss.png", "sample.png", "collapse.json", "collapse.png", "best.pt", "generator.safetensors")
+        made = (
+            "loss.png",
+            "sample.png",
+            "collapse.json",
+            "collapse.png",
+            "phrases.png",
+            "best.pt",
+            "generator.safetensors",
+        )
         pictures = (self.folder / name for name in made)
         for path in (self._metrics, *pictures, *self._checkpoints.paths()):
             path.unlink(missing_ok=True)
@@ -119,19 +127,20 @@ class Run:
 
     def trained(self, **facts) -> None:
         """Totals of the training loop, its loss curves, and the curves of what a monitor saw."""
-        self._picture("loss.png", plots.loss_curves(self.rows))
+        self.picture("loss.png", plots.loss_curves(self.rows))
         if (self.folder / "collapse.json").is_file():
             trace = json.loads((self.folder / "collapse.json").read_text(encoding="utf-8"))
-            self._picture("collapse.png", plots.collapse_curves(trace))
+            self.picture("collapse.png", plots.collapse_curves(trace))
         self.note(**facts)
 
     def samples(self, images: Tensor, emoji: EmojiSet) -> Image.Image:
         """Keep samples, float −1..1 `[N, C, H, W]`, as the run's contact sheet, and return it for showing."""
         sheet = plots.contact_sheet(to_uint8(images), emoji.premultiplied)
-        self._picture("sample.png", sheet)
+        self.picture("sample.png", sheet)
         return sheet
 
-    def _picture(self, name: str, picture: Image.Image) -> None:
+    def picture(self, name: str, picture: Image.Image) -> None:
+        """Keep a picture in the run's folder."""
         write_whole(self.folder / name, lambda partial: picture.save(partial, "png", optimize=True))
 
     def weights(self, generator: nn.Module, emoji: EmojiSet, **facts) -> None:

@@ -115,7 +115,7 @@ def test_uncertain_targets_by_torchs_own_cross_entropy():
     torch.manual_seed(1)
     doubts = [0.2 * torch.rand_like(some) for some in logits]
     targets = 1 - doubts[0], doubts[1]
-    assert all(0 <= doubt.min() and doubt.max() <= 0.2 for doubt in doubts)
+    assert all(doubt.min() >= 0 and doubt.max() <= 0.2 for doubt in doubts)
     theirs = sum(F.binary_cross_entropy_with_logits(some, of) for some, of in zip(logits, targets, strict=True))
     torch.testing.assert_close(ours, theirs)
     for share in (-0.1, 0.5):
