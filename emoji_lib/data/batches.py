@@ -103,3 +103,34 @@ class Captioned(Batches):
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         pictures, phrases = (torch.from_numpy(some).to(self.images.device) for some in self.chosen(step))
         return scale(self.images[pictures]), self.vectors[phrases]
+
+
+class Unpaired:
+    """Batches of two domains, nobody's picture beside its own: `[N, C, H, W]` of each, as of `Batches`."""
+
+    def __init__(
+        self,
+        faces: np.ndarray,
+        cartoons: np.ndarray,
+        batch_size: int,
+        seed: int,
+        device: torch.device | str = "cpu",
+        *,
+        flip: bool = True,
+    ):
+        self.batch_size, self.flip, self.seed = batch_size, flip, seed
+        self.sides = [
+            Batches(images, batch_size, 2 * seed + side, device) for side, images in enumerate((faces, cartoons))
+        ]
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        faces, cartoons = (side[step] for side in self.sides)
+        if not self.flip:
+            return faces, cartoons
+        mirrored = torch.from_numpy(np.random.default_rng((self.seed, step)).random((2, self.batch_size)) < 0.5)
+        turn = lambda images, chosen: torch.where(chosen.to(images.device)[:, None, None, None], images.flip(3), images)  # noqa: E731
+        return turn(faces, mirrored[0]), turn(cartoons, mirrored[1])
+
+    def steps(self, epochs: float, cap: int = 0) -> int:
+        """How many batches `epochs` passes over the larger domain take, at most `cap` where it is not 0."""
+        return max(self.sides, key=lambda side: len(side.images)).steps(epochs, cap)

@@ -3,7 +3,7 @@
 from torch import nn
 
 from emoji_lib import BadInput
-from emoji_lib.nets import dcgan, deep, emotigan, listed
+from emoji_lib.nets import cyclegan, dcgan, deep, emotigan, listed
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "dcgan.Generator": dcgan.Generator,
@@ -13,6 +13,8 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "emotigan.Generator": emotigan.Generator,
     "emotigan.Discriminator": emotigan.Discriminator,
     "emotigan.Classifier": emotigan.Classifier,
+    "cyclegan.Generator": cyclegan.Generator,
+    "cyclegan.Discriminator": cyclegan.Discriminator,
     "listed.Listed": listed.Listed,
 }
 

@@ -60,6 +60,16 @@ def uncertain(share: float) -> Loss:
     return Loss(bce_generator, discriminator, at_once=False)
 
 
+def least_squares_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """mean (fake − 1)² (LSGAN, Mao et al. 2017, eq. 9, without the ½). `real` plays no part."""
+    return (fake - 1).square().mean()
+
+
+def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """mean (real − 1)² + mean fake² (LSGAN, Mao et al. 2017, eq. 9, without the ½)."""
+    return (real - 1).square().mean() + fake.square().mean()
+
+
 def centred(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Logits less the mean of the two batch means, and the log of the partition Σ exp(−centred) over both."""
     mean = (real.mean() + fake.mean()) / 2
@@ -86,5 +96,6 @@ def softmax_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 LOSSES = {
     "bce": Loss(bce_generator, bce_discriminator, at_once=False),
+    "least_squares": Loss(least_squares_generator, least_squares_discriminator, at_once=False),
     "softmax": Loss(softmax_generator, softmax_discriminator, at_once=True),
 }

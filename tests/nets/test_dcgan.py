@@ -25,6 +25,10 @@ SMALL |= {
     "emotigan.Discriminator": [TEXT, {**TEXT, "kernels": 0}, {**TEXT, "condition": "project", **IMPROVED}],
     "emotigan.Classifier": [{"features": 4, "classes": 5}],
 }
+SMALL |= {
+    "cyclegan.Generator": [{"features": 2, "blocks": 1}],
+    "cyclegan.Discriminator": [{"features": 2}, {"features": 2, "stages": 1, "channels": 3}],
+}
 # A `Listed` has whatever layers a notebook gives it: test_listed.py.
 EVERY = [(name, options) for name in NETWORKS if name != "listed.Listed" for options in SMALL[name]]
 
@@ -56,7 +60,8 @@ def test_shapes_range_and_a_finite_gradient_for_every_parameter(name, options):
         assert out.shape == (3, options.get("channels", 4), side(network), side(network))
         assert out.abs().max() <= 1
     else:
-        assert out.shape == ((3, options["classes"]) if "classes" in options else (3,))
+        wanted = {"cyclegan": (3, 1, *out.shape[2:]), "emotigan.Classifier": (3, options.get("classes"))}
+        assert out.shape == wanted.get(name.split(".")[0], wanted.get(name, (3,)))
     (out * torch.randn(out.shape, generator=torch.Generator().manual_seed(1))).sum().backward()
     for label, parameter in network.named_parameters():
         assert parameter.grad is not None, label

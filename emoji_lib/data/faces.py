@@ -1,0 +1,270 @@
+"""Faces and cartoons to translate between, with the skin and hair colours that are known of them."""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import io
+import random
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from emoji_lib import BadInput
+from emoji_lib.data import emoji, pixels
+from emoji_lib.data.emoji import EmojiSet, Source
+from emoji_lib.data.unicode import Emoji
+
+SIZE = 64  # pixels a side
+PREPARED = 475  # pixels a side that photographs are padded and cartoons are cropped to (the memoji page)
+AVATARS = 1500  # drawn unless another number is asked for
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+# Twemoji's skins from light to dark, and the yellow of no tone; colours as its SVGs have them.
+SKINS = {
+    "light": "#F7DECE",
+    "medium-light": "#F3D2A2",
+    "medium": "#D5AB88",
+    "medium-dark": "#AF7E57",
+    "dark": "#7C533E",
+    "": "#FFDC5D",
+}
+# What an avatar may wear and how it may look; what hides the hair or the skin is left out.
+PLAIN = {
+    "eyes": ("closed", "default", "happy", "side", "squint", "surprised", "wink"),
+    "mouth": ("concerned", "default", "serious", "smile", "twinkle", "big_smile", "sad"),
+    "top": (
+        *("bob", "bun", "caesar_side_part", "caesar", "curly", "curvy", "fro", "long_not_too_long", "mia_wallace"),
+        *("shaggy", "short_curly", "short_flat", "short_round", "short_waved", "straight_1", "straight_2", "pixie"),
+        *("straight_strand", "quiff", "pompadour", "big_hair", "no_hair"),
+    ),
+}
+HEAD = (42, 20, 222, 200)  # left, top, right, bottom of an avatar's head in its drawing of 264×280
+
+
+@dataclass(frozen=True)
+class Colours:
+    """Skin and hair of each picture, straight RGB in 0..255, float32 `[N, 3]`; NaN where not known or none."""
+
+    skin: np.ndarray
+    hair: np.ndarray
+
+    def __getitem__(self, chosen) -> "Colours":
+        return Colours(self.skin[chosen], self.hair[chosen])
+
+
+def load(name: str, size: int = SIZE, limit: int = 0) -> tuple[EmojiSet, Colours]:
+    """The pictures of a domain as premultiplied RGBA `[N, 4, size, size]`, and their colours.
+
+    `name` is `twemoji` (heads in every tone and hair colour), `avatars` (drawn at random; `avatars:3000` so many),
+    `celeba:ROOT` (torchvision's layout), `cartoonset:ROOT` (10k or 100k as unpacked), or a folder of PNGs and JPEGs
+    (with a `/`). At most `limit` pictures where it is not 0. Raises `BadInput` for what is not there or no image.
+    """
+    if not 16 <= size <= 512:
+        raise BadInput(f"size {size} is not between 16 and 512 pixels")
+    kind, _, rest = name.partition(":")
+    if kind == "twemoji":
+        return _twemoji(size)
+    if kind == "avatars":
+        return _avatars(_count(rest), size)
+    if kind in ("celeba", "cartoonset") and rest:
+        return (_celeba if kind == "celeba" else _cartoonset)(Path(rest).expanduser(), size, limit)
+    if "/" in name:
+        folder = Path(name).expanduser()
+        paths = sorted(path for path in folder.glob("**/*") if path.suffix.lower() in SUFFIXES)
+        if not paths:
+            raise BadInput(f"no PNGs or JPEGs in {folder}")
+        return _files(paths[: limit or None], name, padded, size)
+    raise BadInput(
+        f"unknown domain {name!r}: twemoji, avatars, celeba:ROOT (where celeba/img_align_celeba/ lies), "
+        "cartoonset:ROOT (its cs*.png and cs*.csv), or a folder of photographs such as ./faces"
+    )
+
+
+def _count(text: str) -> int:
+    if not text:
+        return AVATARS
+    if not text.isdigit() or int(text) < 1:
+        raise BadInput(f"avatars:{text} is no number of avatars; avatars:{AVATARS} is usual")
+    return int(text)
+
+
+def rgb(colour: str) -> np.ndarray:
+    """`#RRGGBB` as float32 `[3]` in 0..255."""
+    return np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)], np.float32)
+
+
+def _twemoji(size: int) -> tuple[EmojiSet, Colours]:
+    """The heads of the subgroup `person`; hair is the commonest opaque colour but skin in the upper half."""
+    whole = emoji.load("people")
+    chosen = [index for index, one in enumerate(whole.emoji) if one.subgroup == "person" and "🎄" not in one.character]
+    skin = np.stack([rgb(SKINS[whole.emoji[index].tone]) for index in chosen])
+    hair = np.stack([_hair(whole.images[index], own) for index, own in zip(chosen, skin, strict=True)])
+    images = whole.images[chosen]
+    if size != emoji.NATIVE:
+        images = pixels.premultiply(pixels.resize(pixels.unpremultiply(images), size))
+    emojis = tuple(whole.emoji[index] for index in chosen)
+    library = emoji.open_library()
+    digest = library.sha256([library.emoji.index(one) for one in emojis])
+    return EmojiSet(images, emojis, "twemoji", "RGBA", True, whole.source, digest), Colours(skin, hair)
+
+
+def _hair(image: np.ndarray, skin: np.ndarray) -> np.ndarray:
+    top = image[:, : image.shape[1] // 2].reshape(4, -1).T
+    colours, counts = np.unique(top[top[:, 3] == 255][:, :3], axis=0, return_counts=True)
+    counts[np.abs(colours - skin).max(1) < 24] = 0
+    if counts.max(initial=0) < 0.1 * top.shape[0]:
+        return np.full(3, np.nan, np.float32)  # bald
+    return colours[counts.argmax()].astype(np.float32)
+
+
+def _avatars(n: int, size: int) -> tuple[EmojiSet, Colours]:
+    """Avatars drawn at random, always the same ones, by python_avatars (after Pablo Stanley's Avataaars)."""
+    if importlib.util.find_spec("python_avatars") is None or importlib.util.find_spec("resvg_py") is None:
+        raise BadInput("avatars need python_avatars and resvg_py: pip install -r requirements.txt")
+    import python_avatars as drawing
+
+    version = importlib.metadata.version("python_avatars")
+    rng = random.Random("avatars")
+    looks, skins, hairs = [], [], []
+    for _ in range(n):
+        skin, hair = rng.choice(list(drawing.SkinColor)), rng.choice(list(drawing.HairColor))
+        look = {key: rng.choice(names) for key, names in PLAIN.items()}
+        clothes = rng.choice(list(drawing.ClothingType)), rng.choice(list(drawing.ClothingColor))
+        beard = rng.choice(("", "", "", "beard_light", "beard_medium"))
+        looks.append((skin, hair, look, clothes, beard))
+        skins.append(rgb(skin.value))
+        hairs.append(np.full(3, np.nan, np.float32) if look["top"] == "no_hair" else rgb(hair.value))
+    key = f"avatars {version} {n} {size} {PLAIN} {HEAD}"
+    images = pixels.cached(key, (n, 4, size, size), lambda: np.stack([_drawn(look, size) for look in looks]))
+    names = tuple(Emoji(f"avatar-{index:05d}", f"avatar {index}") for index in range(n))
+    source = Source(Path("python_avatars"), "package python_avatars", version)
+    digest = hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest()
+    return EmojiSet(images, names, f"avatars:{n}", "RGBA", True, source, digest), Colours(
+        np.stack(skins), np.stack(hairs)
+    )
+
+
+def _drawn(look: tuple, size: int) -> np.ndarray:
+    """One avatar's head, premultiplied RGBA `[4, size, size]`."""
+    import python_avatars as drawing
+    import resvg_py
+
+    skin, hair, parts, (clothing, clothing_color), beard = look
+    avatar = drawing.Avatar(
+        style=drawing.AvatarStyle.TRANSPARENT,
+        top=drawing.HairType(parts["top"]),
+        eyes=drawing.EyeType(parts["eyes"]),
+        mouth=drawing.MouthType(parts["mouth"]),
+        facial_hair=drawing.FacialHairType(beard),
+        skin_color=skin,
+        hair_color=hair,
+        facial_hair_color=hair,
+        clothing=clothing,
+        clothing_color=clothing_color,
+    )
+    with Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=avatar.render())))) as picture:
+        return _array(picture.crop(HEAD), size)
+
+
+def _celeba(root: Path, size: int, limit: int) -> tuple[EmojiSet, Colours]:
+    """`torchvision.datasets.CelebA`, all of it; photographs say nothing exact of their colours."""
+    from torchvision.datasets import CelebA
+
+    try:
+        listed = CelebA(str(root.parent if root.name == "celeba" else root), split="all", download=False).filename
+    except (RuntimeError, FileNotFoundError) as error:
+        raise BadInput(
+            f"{root} holds no CelebA as torchvision lays it out: {root}/celeba/ with img_align_celeba/, the list_*.txt "
+            f"and identity_CelebA.txt, from https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html ({error})"
+        ) from error
+    base = root if root.name == "celeba" else root / "celeba"
+    paths = [base / "img_align_celeba" / name for name in listed]
+    return _files(paths[: limit or None], f"celeba:{root}", padded, size)
+
+
+def _cartoonset(root: Path, size: int, limit: int) -> tuple[EmojiSet, Colours]:
+    """Google's Cartoonset 10k or 100k: PNGs, each with a CSV of `"attribute", value, number of values`.
+
+    Its skin and hair are palette indices; a colour is the mean that the pictures of an index have where it shows.
+    """
+    paths = sorted(root.glob("**/cs*.png"))[: limit or None]
+    if not paths:
+        raise BadInput(
+            f"{root} holds no cs*.png; unpack cartoonset10k.tgz or cartoonset100k.tgz from "
+            "https://google.github.io/cartoonset/download.html there"
+        )
+    found, _ = _files(paths, f"cartoonset:{root}", cropped, size)
+    numbers = [attributes(path.with_suffix(".csv")) for path in paths]
+    face = _means(found.images, [one["face_color"] for one in numbers], (0.45, 0.62, 0.4, 0.6))
+    hair = _means(found.images, [one["hair_color"] for one in numbers], (0.1, 0.25, 0.35, 0.65))
+    return found, Colours(face, hair)
+
+
+def attributes(path: Path) -> dict[str, int]:
+    """The attributes of one Cartoonset picture. Raises `BadInput` for a file that is missing or lacks a colour."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        found = {match[1]: int(match[2]) for line in lines if (match := re.match(r'"(\w+)",\s*(\d+)', line))}
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} cannot be read ({error}); each cs*.png needs its cs*.csv") from error
+    if not {"face_color", "hair_color"} <= found.keys():
+        raise BadInput(f"{path} has no face_color and hair_color; is it Cartoonset's?")
+    return found
+
+
+def _means(images: np.ndarray, numbers: list[int], box: tuple[float, float, float, float]) -> np.ndarray:
+    """For each picture the median colour, of all with its number, within `box`: top, bottom, left, right as shares."""
+    side, known = images.shape[-1], np.array(numbers)
+    top, bottom, left, right = (round(share * side) for share in box)
+    inside = np.median(images[:, :3, top:bottom, left:right], (2, 3)).astype(np.float32)
+    return np.stack([np.median(inside[known == number], 0) for number in numbers])
+
+
+def _files(
+    paths: list[Path], name: str, prepare: Callable[[Image.Image], Image.Image], size: int
+) -> tuple[EmojiSet, Colours]:
+    stamps = "".join(f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}\n" for path in _there(paths))
+    key, shape = f"{name} {size} {prepare.__name__}\n{stamps}", (len(paths), 4, size, size)
+    images = pixels.cached(key, shape, lambda: np.stack([_array(prepare(open_image(path)), size) for path in paths]))
+    names = tuple(Emoji(path.stem, path.stem) for path in paths)
+    digest = hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest()
+    unknown = np.full((len(paths), 3), np.nan, np.float32)
+    folder = Source(paths[0].parent, "folder", "unversioned")
+    return EmojiSet(images, names, name, "RGBA", True, folder, digest), Colours(unknown, unknown)
+
+
+def _there(paths: Iterable[Path]) -> Iterable[Path]:
+    for path in paths:
+        if not path.is_file():
+            raise BadInput(f"{path} is missing, though the set's list names it")
+        yield path
+
+
+def open_image(path: Path) -> Image.Image:
+    """A PNG or JPEG as straight RGBA, upright. Raises `BadInput` for what is not an image."""
+    try:
+        with Image.open(path) as image:
+            return ImageOps.exif_transpose(image).convert("RGBA")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise BadInput(f"{path} is not a readable image ({error}); give a PNG or a JPEG") from error
+
+
+def padded(image: Image.Image) -> Image.Image:
+    """Photographs as the memoji page prepares them: the longer side to 475, then padded to a square, transparent."""
+    return ImageOps.pad(image, (PREPARED, PREPARED), Image.Resampling.BICUBIC, color=(0, 0, 0, 0))
+
+
+def cropped(image: Image.Image) -> Image.Image:
+    """Cartoons as the memoji page prepares them: the middle 475×475."""
+    left, top = (image.width - PREPARED) // 2, (image.height - PREPARED) // 2
+    return image.crop((left, top, left + PREPARED, top + PREPARED))
+
+
+def _array(image: Image.Image, size: int) -> np.ndarray:
+    """Straight RGBA of any size → premultiplied `[4, size, size]`."""
+    small = image.convert("RGBA").resize((size, size), Image.Resampling.BICUBIC)
+    return pixels.premultiply(np.asarray(small).transpose(2, 0, 1)[None])[0]

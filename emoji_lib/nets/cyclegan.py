@@ -1,0 +1,100 @@
+"""The networks of CycleGAN (Zhu et al. 2017, section 7.1): from picture to picture, and a judge of patches."""
+
+import torch
+from torch import Tensor, nn
+
+from emoji_lib import BadInput
+
+
+def _conv(n_in: int, n_out: int, kernel: int, stride: int = 1, *, reflect: bool = False) -> nn.Conv2d:
+    """Without a bias, which instance norm would take out again."""
+    mode = "reflect" if reflect else "zeros"
+    return nn.Conv2d(n_in, n_out, kernel, stride, (kernel - 1) // 2, padding_mode=mode, bias=False)
+
+
+class Residual(nn.Module):
+    """`[N, C, H, W]` plus what two 3×3 convolutions with instance norm make of it (He et al. 2016)."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.layers = nn.Sequential(
+            *(_conv(width, width, 3, reflect=True), nn.InstanceNorm2d(width), nn.ReLU()),
+            *(_conv(width, width, 3, reflect=True), nn.InstanceNorm2d(width)),
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return maps + self.layers(maps)
+
+
+class Generator(nn.Module):
+    """Images `[N, channels, H, W]` → images of the other domain, −1..1, sides divisible by 4.
+
+    c7s1-F, d2F, d4F, `blocks` residual blocks (6 for 128 pixels and below, 9 above), u2F, uF, c7s1-channels, tanh, with
+    instance norm and reflection padding (Johnson et al. 2016).
+    """
+
+    def __init__(self, features: int = 64, blocks: int = 6, channels: int = 4):
+        super().__init__()
+        if features < 1 or blocks < 0:
+            raise BadInput(f"features {features} must be positive and blocks {blocks} not negative")
+        self.options = {"features": features, "blocks": blocks, "channels": channels}
+        layers = [_conv(channels, features, 7, reflect=True), nn.InstanceNorm2d(features), nn.ReLU()]
+        for width in (features, 2 * features):
+            layers += [_conv(width, 2 * width, 3, 2), nn.InstanceNorm2d(2 * width), nn.ReLU()]
+        layers += [Residual(4 * features) for _ in range(blocks)]
+        for width in (4 * features, 2 * features):
+            up = nn.ConvTranspose2d(width, width // 2, 3, 2, 1, output_padding=1, bias=False)
+            layers += [up, nn.InstanceNorm2d(width // 2), nn.ReLU()]
+        last = nn.Conv2d(features, channels, 7, 1, 3, padding_mode="reflect")
+        self.layers = nn.Sequential(*layers, last, nn.Tanh())
+        start(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        if images.shape[1] != self.options["channels"] or images.shape[2] % 4 or images.shape[3] % 4:
+            wanted = f"[N, {self.options['channels']}, H, W] with sides divisible by 4"
+            raise ValueError(f"images are {wanted}, not {list(images.shape)}")
+        return self.layers(images)
+
+
+class Discriminator(nn.Module):
+    """Images `[N, channels, H, W]` → logits `[N, 1, h, w]`, one for each patch of 70×70 pixels with three `stages`.
+
+    C64-C128-C256-C512 (PatchGAN, Isola et al. 2017): 4×4 convolutions, the first `stages` of stride 2, leaky ReLU 0.2,
+    instance norm in all but the first. Two stages see 34×34 pixels, one sees 16×16.
+    """
+
+    def __init__(self, features: int = 64, stages: int = 3, channels: int = 4):
+        super().__init__()
+        if features < 1 or not 1 <= stages <= 4:
+            raise BadInput(f"features {features} must be positive and stages {stages} between 1 and 4")
+        self.options = {"features": features, "stages": stages, "channels": channels}
+        layers, width = [nn.Conv2d(channels, features, 4, 2, 1), nn.LeakyReLU(0.2)], features
+        for stage in range(1, stages + 1):
+            wider = features * min(2**stage, 8)
+            layers += [nn.Conv2d(width, wider, 4, 2 if stage < stages else 1, 1, bias=False), nn.InstanceNorm2d(wider)]
+            layers += [nn.LeakyReLU(0.2)]
+            width = wider
+        self.layers, self.head = nn.Sequential(*layers), nn.Conv2d(width, 1, 4, 1, 1)
+        start(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        seen = self.layers(images)
+        with torch.autocast(images.device.type, enabled=False):  # logits are few, and differ by little at first
+            return self.head(seen.float())
+
+
+def start(network: nn.Module) -> None:
+    """Weights N(0, 0.02²) and biases 0, as the paper has it."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(layer.weight, 0.0, 0.02)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+def reach(stages: int) -> int:
+    """Pixels a side of the patch that one logit of `Discriminator` sees."""
+    side = 1
+    for stride in [1, 1, *[2] * stages]:
+        side = (side - 1) * stride + 4
+    return side

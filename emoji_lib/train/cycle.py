@@ -1,0 +1,181 @@
+"""CycleGAN's training: two translators and two judges that learn from pictures nobody has paired (Zhu et al. 2017)."""
+
+import itertools
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from emoji_lib import BadInput
+from emoji_lib.nets.layers import choose
+from emoji_lib.train import device as machine
+from emoji_lib.train.losses import LOSSES
+from emoji_lib.train.systems import System
+
+POOL = 50
+
+
+class Pool:
+    """The last drawn images, up to `size`: half of what a judge sees is older (Shrivastava et al. 2017)."""
+
+    def __init__(self, size: int = POOL):
+        self.size = size
+        self.images: Tensor | None = None
+
+    def swap(self, drawn: Tensor, rng: torch.Generator) -> Tensor:
+        """As many images as were drawn, `[N, C, H, W]`: each itself, or with probability ½ an older one it replaces."""
+        if not self.size:
+            return drawn
+        shown = []
+        for one in drawn.detach():
+            kept = 0 if self.images is None else len(self.images)
+            if kept < self.size:
+                self.images = one[None].clone() if self.images is None else torch.cat((self.images, one[None]))
+                shown.append(one)
+                continue
+            chance = torch.rand(2, generator=rng, device=rng.device)
+            place = int(chance[1] * self.size)
+            if chance[0] < 0.5:
+                shown.append(self.images[place].clone())
+                self.images[place] = one
+            else:
+                shown.append(one)
+        return torch.stack(shown)
+
+
+class CycleGAN(System):
+    """Translators `to_cartoon` (G) and `to_face` (F), judges of `cartoons` (D_Y) and of `faces` (D_X).
+
+    `step` takes a batch of faces and one of cartoons, float32 `[N, C, H, W]` in −1..1. The translators make small
+    L(G, D_Y) + L(F, D_X) + `cycle` (‖F(G(x)) − x‖₁ + ‖G(F(y)) − y‖₁) + `identity` (‖G(y) − y‖₁ + ‖F(x) − x‖₁) (eqs. 1
+    to 3 and section 5.2); the judges answer, shown what a pool of `pool` images remembers. `loss` is `bce`, the page's
+    logarithms, or `least_squares`, the paper's. Learning rates stay for the first half of `steps` and then fall to 0.
+    """
+
+    capturable = False  # the pool decides on the host
+
+    def __init__(
+        self,
+        to_cartoon: nn.Module,
+        to_face: nn.Module,
+        cartoons: nn.Module,
+        faces: nn.Module,
+        *,
+        steps: int,
+        loss: str = "least_squares",
+        cycle: float = 10.0,
+        identity: float = 0.0,
+        pool: int = POOL,
+        learning_rate_g: float = 2e-4,
+        learning_rate_d: float = 2e-4,
+        beta1: float = 0.5,
+        beta2: float = 0.999,
+        device: torch.device | str = "cpu",
+        seed: int = 0,
+    ):
+        if cycle < 0 or identity < 0:
+            raise BadInput(f"cycle {cycle} and identity {identity} are weights and must not be negative")
+        if pool < 0:
+            raise BadInput(f"pool {pool} is negative; 50 is usual, 0 is none")
+        place = torch.device(device)
+        networks = {"to_cartoon": to_cartoon, "to_face": to_face, "cartoons": cartoons, "faces": faces}
+        # Not channels-last: instance norm and reflection padding are a fifth slower in that order.
+        networks = {name: network.to(place) for name, network in networks.items()}
+        self.sides = {"translators": ("to_cartoon", "to_face"), "judges": ("cartoons", "faces")}
+        self.rates = {"translators": learning_rate_g, "judges": learning_rate_d}
+        groups = {side: nn.ModuleList([networks[name] for name in names]) for side, names in self.sides.items()}
+        optimizers = {side: machine.adam(group, self.rates[side], (beta1, beta2)) for side, group in groups.items()}
+        super().__init__(networks, optimizers, device=place, seed=seed)
+        self.loss, self.cycle, self.identity = choose(LOSSES, "loss", loss), cycle, identity
+        self.pools = {"cartoons": Pool(pool), "faces": Pool(pool)}
+        self.steps, self.taken = steps, 0
+
+    def step(self, faces: Tensor, cartoons: Tensor) -> dict[str, Tensor]:
+        """One update of the translators and then of the judges; returns each part of their losses."""
+        self._set_rates()
+        given = {"faces": faces, "cartoons": cartoons}
+        with self._looking():
+            drawn = {
+                "cartoons": self._net("to_cartoon", given["faces"]),
+                "faces": self._net("to_face", given["cartoons"]),
+            }
+            back = {
+                "faces": self._net("to_face", drawn["cartoons"]),
+                "cartoons": self._net("to_cartoon", drawn["faces"]),
+            }
+            answers = {side: self._net(side, drawn[side]) for side in drawn}
+            own = self._own(given)
+        adversarial = {side: self.loss.generator(answers[side].detach(), answers[side]) for side in drawn}
+        around = {side: _l1(back[side], given[side]) for side in drawn}
+        facts = {f"loss_g_{side}": value for side, value in adversarial.items()}
+        facts |= {f"cycle_{side}": value for side, value in around.items()} | own
+        total = sum(adversarial.values()) + self.cycle * sum(around.values()) + self.identity * sum(own.values())
+        self._move("translators", total)
+        shown = {side: self.pools[side].swap(drawn[side].float(), self.rng) for side in drawn}
+        with self._looking():
+            logits = {side: (self._net(side, given[side]), self._net(side, shown[side])) for side in drawn}
+        # Halved, as in the paper, so that the judges learn more slowly than the translators.
+        judged = {f"loss_d_{side}": self.loss.discriminator(*pair) / 2 for side, pair in logits.items()}
+        self._move("judges", sum(judged.values()))
+        self.taken += 1
+        facts |= judged | {"real": sum(pair[0].mean() for pair in logits.values()) / 2}
+        facts |= {"fake": sum(pair[1].mean() for pair in logits.values()) / 2}
+        sums = {"loss_g": sum(adversarial.values()), "loss_d": sum(judged.values())}
+        return {name: value.detach().float() for name, value in (sums | facts).items()}
+
+    def _net(self, name: str, images: Tensor) -> Tensor:
+        return self.networks[name](images)
+
+    def _own(self, given: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What each translator does to pictures that need no translation."""
+        if not self.identity:
+            return {}
+        same = {"cartoons": self._net("to_cartoon", given["cartoons"]), "faces": self._net("to_face", given["faces"])}
+        return {f"identity_{side}": _l1(images, given[side]) for side, images in same.items()}
+
+    def _looking(self):
+        return machine.autocast(self.device)
+
+    def _move(self, side: str, loss: Tensor) -> None:
+        parameters = list(self._parameters(side))
+        for parameter, grad in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+            alike = grad.stride() == parameter.stride()  # fused Adam walks memory as it lies
+            parameter.grad = grad if alike else torch.empty_like(parameter).copy_(grad)
+        self.optimizers[side].step()
+
+    def _parameters(self, side: str) -> Iterator[nn.Parameter]:
+        return itertools.chain.from_iterable(self.networks[name].parameters() for name in self.sides[side])
+
+    def _set_rates(self) -> None:
+        left = min(1.0, 2 * (1 - self.taken / max(1, self.steps)))
+        for side, optimizer in self.optimizers.items():
+            for group in optimizer.param_groups:
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(self.rates[side] * left)
+                else:
+                    group["lr"] = self.rates[side] * left
+
+    @torch.no_grad()
+    def sample(self, latents: Tensor) -> Tensor:
+        """The cartoons `[N, C, H, W]` of faces in −1..1."""
+        return self.translate("to_cartoon", latents)
+
+    @torch.no_grad()
+    def translate(self, name: str, images: Tensor) -> Tensor:
+        """Images of the other domain by `to_cartoon` or `to_face`, float32 on the device."""
+        with self._looking():
+            return self._net(name, images.to(self.device)).float()
+
+    def state_dict(self) -> dict:
+        pools = {side: pool.images for side, pool in self.pools.items() if pool.images is not None}
+        return super().state_dict() | {"pools": pools, "taken": self.taken}
+
+    def load_state_dict(self, state: dict) -> None:
+        super().load_state_dict(state)
+        for side, images in state["pools"].items():
+            self.pools[side].images = images.to(self.device)
+        self.taken = state["taken"]
+
+
+def _l1(one: Tensor, other: Tensor) -> Tensor:
+    return (one.float() - other).abs().mean()
