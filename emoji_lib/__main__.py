@@ -88,8 +88,18 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--truncation", type=float, default=1.0, help="how far the noise reaches: 0 is the typical picture (default: 1)"
     )
-    one.add_argument("--run", default="", help="draw with this run of notebook 06 (default: the best one kept)")
+    one.add_argument("--run", default="", help="draw with this run of notebook 06 (default: the newest of 06-phrases)")
     one.add_argument("--out", default="drawn", help="a folder for the PNGs (default: drawn)")
+    one.add_argument("--json", action="store_true", help="print facts for machines")
+
+    one = command(
+        commands.translate, "translate", "a face to its cartoon, for any PNG or JPEG", "translate me.jpg --out cartoons"
+    )
+    one.add_argument("images", nargs="+", metavar="IMAGE", help="PNGs or JPEGs of faces that fill the picture")
+    one.add_argument(
+        "--run", default="", help="translate with this run of notebook 07 (default: the newest of 07-long)"
+    )
+    one.add_argument("--out", default="cartoons", help="a folder for the PNGs (default: cartoons)")
     one.add_argument("--json", action="store_true", help="print facts for machines")
 
     one = command(

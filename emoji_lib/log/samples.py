@@ -28,6 +28,10 @@ def draw(run: Path, n: int, seed: int) -> tuple[np.ndarray, dict]:
     if not (run / WEIGHTS).is_file():
         raise BadInput(f"{run} keeps no {WEIGHTS}; run its experiment again to have one")
     generator, facts = load_weights(run / WEIGHTS)
+    if not hasattr(generator, "latents"):
+        raise BadInput(
+            f"{run.name} draws nothing of its own: it translates pictures, by `python -m emoji_lib translate`"
+        )
     return straight(generator, generator.latents(n, seed), facts), facts
 
 
@@ -41,10 +45,13 @@ def straight(generator: nn.Module, latents: Tensor, facts: dict) -> np.ndarray:
     return images
 
 
-def save(images: np.ndarray, mode: str, out: Path) -> list[Path]:
-    """Each picture, uint8 `[N, C, H, W]`, as a PNG of its own: `0000.png`, `0001.png`, …"""
+def save(images: np.ndarray, mode: str, out: Path, names: list[str] | None = None) -> list[Path]:
+    """Each picture, uint8 `[N, C, H, W]`, as a PNG of its own: `0000.png`, `0001.png`, … unless there are names."""
+    names = names or [f"{index:04d}" for index in range(len(images))]
+    if len(set(names)) < len(names):
+        names = [f"{index:04d}-{name}" for index, name in enumerate(names)]
     out.mkdir(parents=True, exist_ok=True)
-    paths = [out / f"{index:04d}.png" for index in range(len(images))]
+    paths = [out / f"{name}.png" for name in names]
     for path, image in zip(paths, images, strict=True):
         picture = Image.fromarray(image[0] if mode == "L" else image.transpose(1, 2, 0))
         write_whole(path, lambda partial, picture=picture: picture.save(partial, "png"))

@@ -3,6 +3,7 @@
 Frozen in `encoders/classifier.safetensors`; `train_encoders.py` made it.
 """
 
+import hashlib
 from functools import cache
 
 import numpy as np
@@ -31,6 +32,11 @@ def _classifier() -> Classifier:
         {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
     )
     return network.eval().requires_grad_(False)
+
+
+def digest() -> str:
+    """The sha256 of the classifier's file."""
+    return hashlib.sha256(FILE.read_bytes()).hexdigest()
 
 
 def odds(rgb: np.ndarray) -> Tensor:

@@ -12,7 +12,7 @@ from emoji_lib.measure import classifier, scores
 from emoji_lib.measure.features import TRUSTED, features, standardised, views
 from emoji_lib.measure.protocol import SEED, Reference, round_off
 
-ROLLS = 8  # of the wanted labels among the samples: what a match is worth that only chance made
+TURNS = 8  # shuffles of the wanted labels among the samples: what a match is worth that only chance made
 EACH = 8  # samples of one phrase, for the diversity within it
 
 
@@ -60,19 +60,21 @@ class Question:
 
 def questions(selection: str, encoder: str, n: int) -> dict[str, Question]:
     """Up to `n` phrases of each kind: `seen` are names that were learned, `paraphrases` are other words for these that
-    were not, and `unseen concepts` are names of held-out emoji, which are to be told from each other.
+    were not, and `unseen concepts` are names of held-out emoji, which are to be told from each other; such a name that
+    some learned emoji is called by, too, is left out.
     """
     reference = Reference(selection)
-    found = {"seen": _ask(reference.learned, encoder, n, lambda label: label.phrases[0])}
+    found = {"seen": _ask(reference.learned, encoder, n, lambda label: next(iter(label.phrases), ""))}
+    taught = {phrase for label in words.labels(reference.learned.emoji) for phrase in label.phrases}
     found["paraphrases"] = _ask(reference.learned, encoder, n, lambda label: label.paraphrase)
     held = reference.part("validation", "test")
     if held is not None and selection.endswith(":train"):
-        found["unseen concepts"] = _ask(held, encoder, n, lambda label: label.phrases[0])
+        found["unseen concepts"] = _ask(held, encoder, n, lambda label: "" if label.name in taught else label.name)
     return {kind: question for kind, question in found.items() if question is not None}
 
 
 def _ask(shown: emoji.EmojiSet, encoder: str, n: int, phrase: Callable[[words.Label], str]) -> Question | None:
-    labels = words.labels(shown.emoji)
+    labels = words.readable(words.labels(shown.emoji), encoder)
     numbers = torch.zeros(len(shown), dtype=torch.long)
     for number, label in enumerate(labels):
         numbers[list(label.pictures)] = number
@@ -97,11 +99,12 @@ def answer(draw: Callable[[Tensor], np.ndarray], question: Question) -> dict[str
     found = {}
     for name in TRUSTED:
         real, fake = standardised(features(name, shown)[0], features(name, drawn)[0])
-        turns = [0, *np.linspace(1, len(fake) - 1, ROLLS).astype(int)]
-        by_label = [accuracy(ranks(fake, question.wanted.roll(int(turn)), real, question.labels)) for turn in turns]
-        by_group = [accuracy(ranks(fake, of_wanted.roll(int(turn)), real, of_pictures))["top1"] for turn in turns]
+        rng = torch.Generator().manual_seed(SEED)
+        turns = [torch.arange(len(fake)), *(torch.randperm(len(fake), generator=rng) for _ in range(TURNS))]
+        by_label = [accuracy(ranks(fake, question.wanted[turn], real, question.labels)) for turn in turns]
+        by_group = [accuracy(ranks(fake, of_wanted[turn], real, of_pictures))["top1"] for turn in turns]
         rows = [one | {"group": group} for one, group in zip(by_label, by_group, strict=True)]
-        chance = {f"{key}_chance": sum(row[key] for row in rows[1:]) / ROLLS for key in rows[0]}
+        chance = {f"{key}_chance": sum(row[key] for row in rows[1:]) / TURNS for key in rows[0]}
         found[name] = {key: round_off(value) for key, value in (rows[0] | chance).items()}
     return found
 
@@ -114,7 +117,11 @@ def judge(draw: Callable[[Tensor], np.ndarray], selection: str, encoder: str, n:
     result = {kind: answer(draw, question) for kind, question in asked.items()}
     known = asked["seen"].vectors
     samples = views(draw(known[torch.arange(n) % len(known)]), premultiplied=True)
+    real = [int((asked["seen"].labels == label).nonzero()[0]) for label in asked["seen"].wanted]
+    real_ones = views(asked["seen"].shown.images[real], premultiplied=True)
     result["inception"] = round_off(scores.inception(classifier.odds(samples.white)))
+    result["inception_real"] = round_off(scores.inception(classifier.odds(real_ones.white)))
+    result |= {"samples": n, "classifier": classifier.digest()}
     some = known[: -(-n // EACH)]
     repeated = views(draw(some.repeat_interleave(EACH, 0)), premultiplied=True)
     (seen,) = standardised(features("contrast", repeated)[0])

@@ -101,13 +101,13 @@ class MinibatchDiscrimination(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images `[N, channels, 72, 72]` and embeddings `[N, E]` → logits `[N]`, high for real pictures of the phrase.
+    """Images `[N, channels, 72, 72]` and embeddings `[N, E]` → logits `[N]`, high for real where the loss says so.
 
     `condition` is how they meet. `concatenate`: the projected phrase stands beside every place of the 4×4 features, a
     1×1 convolution and a dense layer look at both (Reed et al. 2016), and `kernels` compare the batch with itself.
     `project`: the logit of the picture alone plus the inner product of its mean features with the phrase (Miyato and
-    Koyama 2018, eq. 4; differs: a sentence embedding in place of a class). Other options are those of
-    `dcgan.Discriminator`.
+    Koyama 2018; differs: a sentence embedding in place of a class, and over the root of the features' number); then
+    `kernels` and `projected` play no part. Other options are those of `dcgan.Discriminator`.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class Discriminator(nn.Module):
             seen, phrase = seen.float(), phrase.float()
             if self.options["condition"] == "concatenate":
                 return self.head(self.batch(seen))[:, 0]
-            return self.head(seen)[:, 0, 0, 0] + (seen.mean((2, 3)) * phrase).mean(1)
+            return self.head(seen)[:, 0, 0, 0] + (seen.mean((2, 3)) * phrase).sum(1) / math.sqrt(seen.shape[1])
 
 
 class Classifier(nn.Module):

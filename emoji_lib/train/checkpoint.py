@@ -92,11 +92,17 @@ def load_weights(path: Path) -> tuple[nn.Module, dict]:
         raise BadInput(f"{path} is not a readable safetensors file ({error})") from error
     if not {"network", "options", "facts"} <= metadata.keys():
         raise BadInput(f"{path} was not written by this project: it does not say which network it holds")
-    network = build(metadata["network"], json.loads(metadata["options"]))
+    try:
+        options, facts = json.loads(metadata["options"]), json.loads(metadata["facts"])
+    except ValueError as error:
+        raise BadInput(
+            f"{path} was not written by this project: what it says of itself is no JSON ({error})"
+        ) from error
+    network = build(metadata["network"], options)
     try:
         network.load_state_dict(
             {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
         )
     except RuntimeError as error:
         raise BadInput(f"{path} does not fit {metadata['network']} {metadata['options']}: {error}") from error
-    return network.eval(), json.loads(metadata["facts"])
+    return network.eval(), facts

@@ -86,7 +86,8 @@ class GAN(System):
     """A generator and a discriminator, their optimizers, and a moving average of the generator.
 
     `step` takes real images, float32 `[N, C, H, W]` in −1..1, and returns detached scalars; `sample` draws from the
-    moving average (decay `ema` a step; 0 means the generator itself). All randomness of a step comes from `rng`.
+    moving average (decay `ema` a step; 0 means the generator itself). All randomness of a step comes from `rng`, but
+    for that of dropout and noisy labels, which is torch's own.
     Processes that train together each take their share of a batch, and losses see the logits of all of them.
     """
 
@@ -220,8 +221,8 @@ class TextGAN(GAN):
     """A GAN whose two networks are both told a phrase: `step` takes real images and embeddings `[N, E]` of length 1.
 
     `noise` is the deviation of Gaussian noise on what the discriminator sees (Sønderby et al. 2017) and fades to
-    nothing within the first `fading` steps. `blur` is that of noise on the embeddings, relative to their length, so
-    that the networks learn what is near a phrase as well. With `mismatched`, real pictures with some other known phrase
+    nothing within the first `fading` steps. `blur` is the length of noise on the embeddings, whose own is 1, so that
+    the networks learn what is near a phrase as well. With `mismatched`, real pictures with some other known phrase
     are among the fakes (matching-aware, Reed et al. 2016). A share `dropped` of examples is given no phrase at all, an
     embedding of zeros (Ho and Salimans 2022). `pull` is the weight of the L1 distance from what is drawn to the real
     picture of the same phrase (pix2pix, Isola et al. 2017, eq. 3).
@@ -254,10 +255,14 @@ class TextGAN(GAN):
         self.taken += 1
         return facts
 
+    def _blurred(self, phrases: Tensor) -> Tensor:
+        if not self.blur:
+            return phrases
+        noise = torch.randn(phrases.shape, generator=self.rng, device=self.device)
+        return phrases + self.blur / phrases.shape[1] ** 0.5 * noise
+
     def _told(self, phrases: Tensor) -> Tensor:
-        if self.blur:
-            noise = torch.randn(phrases.shape, generator=self.rng, device=self.device)
-            phrases = phrases + self.blur / phrases.shape[1] ** 0.5 * noise
+        phrases = self._blurred(phrases)
         if self.dropped:
             kept = torch.rand(len(phrases), 1, generator=self.rng, device=self.device) >= self.dropped
             phrases = phrases * kept
@@ -278,7 +283,7 @@ class TextGAN(GAN):
             return []
         known = self.networks["generator"].phrases
         other = torch.randint(len(known), (len(real),), generator=self.rng, device=self.device)
-        return [self._logits(real, self._told(known[other]))]
+        return [self._logits(real, self._blurred(known[other]))]
 
     def state_dict(self) -> dict:
         return super().state_dict() | {"taken": self.taken.clone()}

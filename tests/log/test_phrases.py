@@ -72,16 +72,20 @@ def test_truncation_to_nothing_is_the_same_picture_again(run, tmp_path, capsys):
 
 def test_emoji_and_long_texts_are_read(run, tmp_path, capsys):
     assert "🐶 dog face (1.00)" in draw(run, capsys, "🐶", "--out", tmp_path)[1]
-    code, out, _ = draw(run, capsys, "cat " * 400, "--out", tmp_path)
+    code, out, aside = draw(run, capsys, "cat " * 400, "--json", "--out", tmp_path)
     assert code == 0
-    assert "only the first 500 of 1,599 characters are read" in out
+    assert json.loads(out)["phrase"] == "cat " * 125
+    assert "only the first 500 of 1,599 characters are read" in aside
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (("  ",), "the phrase '  ' has no words"),
-        (("cat", "--n", "0"), "--n 0 is not positive"),
+        (("cat", "--n", "0"), "--n 0 is not between 1 and 10,000"),
+        (("cat", "--seed", "-1"), "--seed -1 is not between"),
+        (("cat", "--n", "1000000000000"), "--n 1000000000000 is not between"),
+        (("\udcff",), "has no words"),
         (("cat", "--truncation", "-1"), "--truncation -1.0 is negative"),
     ],
 )

@@ -54,10 +54,10 @@ def test_the_projection_logit_is_a_sum_of_picture_and_phrase():
     seen = network.layers(images).mean((2, 3))
     unit = told / told.norm(dim=1, keepdim=True) * 6**0.5
     bias = network.phrase.dense.bias  # no phrase at all still has it
-    by_hand = ((unit @ network.phrase.dense.weight.T) * seen).mean(1)
+    by_hand = ((unit @ network.phrase.dense.weight.T) * seen).sum(1) / 32**0.5
     assert by_hand.abs().max() > 1e-3
     torch.testing.assert_close(network(images, told) - alone, by_hand, atol=1e-6, rtol=1e-4)
-    torch.testing.assert_close(alone, network.head(network.layers(images))[:, 0, 0, 0] + (bias * seen).mean(1))
+    torch.testing.assert_close(alone, network.head(network.layers(images))[:, 0, 0, 0] + (bias * seen).sum(1) / 32**0.5)
 
 
 def test_latents_are_noise_beside_known_phrases():

@@ -1,0 +1,74 @@
+"""Faces translated to cartoons, by the kept translators of notebook 07, and how these are judged."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from emoji_lib import BadInput
+from emoji_lib.data import faces, pixels
+from emoji_lib.data.batches import scale, to_uint8
+from emoji_lib.data.emoji import EmojiSet
+from emoji_lib.log import plots, samples
+from emoji_lib.measure import colours, protocol, scores
+from emoji_lib.measure.features import TRUSTED, features, standardised, views
+from emoji_lib.nets.cyclegan import Generator
+from emoji_lib.train.checkpoint import load_weights
+
+TRANSLATES = "07-long"  # the experiment that `translate` uses unless told otherwise
+HELD_OUT = 4  # every so many pictures of a domain, one is never trained on
+
+
+def held_out(n: int) -> np.ndarray:
+    """Which of a domain's pictures are held out, bool `[N]`; always the same ones."""
+    return np.random.default_rng(0).permutation(n) % HELD_OUT == 0
+
+
+def translate(run: Path, paths: list[Path]) -> np.ndarray:
+    """The cartoons of image files, straight RGBA uint8 `[N, 4, H, W]`, by a run's translator."""
+    network, facts = load_weights(run / samples.WEIGHTS)
+    if not isinstance(network, Generator):
+        raise BadInput(f"{run.name} translates no faces; give a run of notebook 07, such as {TRANSLATES}")
+    given = np.concatenate([faces.prepared(path, facts["size"]) for path in paths])
+    with torch.no_grad():
+        drawn = torch.cat([network(one) for one in scale(torch.from_numpy(given)).split(16)])
+    return pixels.unpremultiply(to_uint8(drawn))
+
+
+def through(translator: Callable[[Tensor], Tensor], images: np.ndarray) -> np.ndarray:
+    """uint8 `[N, C, H, W]` through a translator of −1..1 images."""
+    parts = torch.from_numpy(np.ascontiguousarray(images)).split(32)
+    return np.concatenate([to_uint8(translator(scale(part))) for part in parts])
+
+
+def strip(*rows: np.ndarray) -> Image.Image:
+    """Premultiplied RGBA uint8 `[N, 4, H, W]` over white, one row for each."""
+    return plots.stack(*(plots.tile(pixels.over(row, premultiplied=True), len(row)) for row in rows))
+
+
+def judge(drawn: np.ndarray, given: faces.Colours, back: np.ndarray, own: EmojiSet, other: EmojiSet) -> dict:
+    """Scores of one direction: `drawn` translations of `own` pictures, whose colours are `given`, and their way `back`.
+
+    The kernel distances to real pictures of the `other` domain in the trusted encoders, the share of near-copies among
+    the translations, the cycle error in 0..1, and for held-out pictures how well skin and hair are kept.
+    """
+    unseen, known = held_out(len(own)), held_out(len(other))
+    real, shown = views(other.images, premultiplied=True), views(drawn, premultiplied=True)
+    result: dict = {"samples": len(drawn)}
+    for name in TRUSTED:
+        estimate = scores.kid(*standardised(features(name, real)[0], features(name, shown)[0]))
+        keys = ("kid", "kid_low", "kid_high")
+        result[name] = {key: protocol.round_off(value) for key, value in zip(keys, estimate, strict=True)}
+    learned = protocol.thumbnails(real[~known])
+    yardstick = scores.nearest(protocol.thumbnails(real[known]), learned)[0]
+    result["memorised"] = scores.memorised(scores.nearest(protocol.thumbnails(shown), learned)[0], yardstick)
+    result["cycle"] = float(np.abs(back.astype(float) - own.images).mean() / 255)
+    for what, palette in (("skin", given.skin), ("hair", given.hair)):
+        known_colours = np.unique(palette[~np.isnan(palette[:, 0])], axis=0)
+        if len(known_colours) > 1:
+            kept = colours.kept(colours.read(drawn[unseen], what), palette[unseen], known_colours)
+            result[what] = {key: protocol.round_off(value) for key, value in kept.items()}
+    return result
