@@ -20,6 +20,7 @@ SMOKE = {
     "runs": "02-quick",
     "today_steps": 3,
 }
+SMOKE_OF = {"07_memoji_cyclegan": {"selection": "twemoji", "cartoons": "avatars:60", "judged": 60}}
 PACKAGE = experiments.ROOT / "emoji_lib"
 EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -31,7 +32,7 @@ def outputs(path):
 @EACH
 def test_runs_at_smoke_size(path, tmp_path):
     known = experiments.parameters_of(path)
-    wanted = SMOKE if known.keys() & {"steps", "judged"} else {}
+    wanted = SMOKE | SMOKE_OF.get(path.stem, {}) if known.keys() & {"steps", "judged"} else {}
     parameters = {
         name: wanted[name] for name in known if name in wanted and known[name].type == type(wanted[name]).__name__
     }

@@ -1,6 +1,7 @@
 """Faces translated to cartoons, by the kept translators of notebook 07, and how these are judged."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,13 @@ from emoji_lib.measure.features import TRUSTED, features, standardised, views
 from emoji_lib.nets.cyclegan import Generator
 from emoji_lib.train.checkpoint import load_weights
 
-TRANSLATES = "07-long"  # the experiment that `translate` uses unless told otherwise
+TRANSLATES = "07-quick"  # the experiment that `translate` uses unless told otherwise
 HELD_OUT = 4  # every so many pictures of a domain, one is never trained on
 
 
 def held_out(n: int) -> np.ndarray:
-    """Which of a domain's pictures are held out, bool `[N]`; always the same ones."""
-    return np.random.default_rng(0).permutation(n) % HELD_OUT == 0
+    """Which of a domain's first `n` pictures are held out, bool `[N]`."""
+    return np.arange(n) % HELD_OUT == 0
 
 
 def translate(run: Path, paths: list[Path]) -> np.ndarray:
@@ -49,13 +50,42 @@ def strip(*rows: np.ndarray) -> Image.Image:
     return plots.stack(*(plots.tile(pixels.over(row, premultiplied=True), len(row)) for row in rows))
 
 
+def swatches(images: np.ndarray, given: faces.Colours) -> Image.Image:
+    """Premultiplied RGBA uint8 `[N, 4, H, W]` over white, and under each its skin and its hair; black where unknown."""
+    n, _, _, side = images.shape
+    bars = [
+        np.nan_to_num(colour)[:, :, None, None].repeat(side // 5, 2).repeat(side, 3) for colour in vars(given).values()
+    ]
+    return plots.stack(strip(images), *(plots.tile(bar.astype(np.uint8), n) for bar in bars))
+
+
+def both(system, people: tuple[EmojiSet, faces.Colours], drawings: tuple[EmojiSet, faces.Colours], n: int) -> dict:
+    """`judge` of up to `n` pictures in either direction."""
+    people, drawings = (_some(*domain, n) for domain in (people, drawings))
+    back = {"to_cartoon": "to_face", "to_face": "to_cartoon"}
+    found = {}
+    for name, way, (own, given), (other, _) in (
+        ("to cartoons", "to_cartoon", people, drawings),
+        ("to faces", "to_face", drawings, people),
+    ):
+        there = through(lambda images, way=way: system.translate(way, images), own.images)
+        again = through(lambda images, way=way: system.translate(back[way], images), there)
+        found[name] = judge(there, given, again, own, other)
+    return found
+
+
+def _some(domain: EmojiSet, given: faces.Colours, n: int) -> tuple[EmojiSet, faces.Colours]:
+    """The first `n` pictures."""
+    return replace(domain, images=domain.images[:n], emoji=domain.emoji[:n]), given[:n]
+
+
 def judge(drawn: np.ndarray, given: faces.Colours, back: np.ndarray, own: EmojiSet, other: EmojiSet) -> dict:
     """Scores of one direction: `drawn` translations of `own` pictures, whose colours are `given`, and their way `back`.
 
     The kernel distances to real pictures of the `other` domain in the trusted encoders, the share of near-copies among
     the translations, the cycle error in 0..1, and for held-out pictures how well skin and hair are kept.
     """
-    unseen, known = held_out(len(own)), held_out(len(other))
+    unseen, known = held_out(len(drawn)), held_out(len(other))
     real, shown = views(other.images, premultiplied=True), views(drawn, premultiplied=True)
     result: dict = {"samples": len(drawn)}
     for name in TRUSTED:

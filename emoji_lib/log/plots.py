@@ -17,12 +17,12 @@ COLUMNS = 8
 
 def loss_curves(rows: list[dict]) -> Image.Image:
     """Both losses against the step."""
-    return _curves(rows, "loss", {"loss_d": ("discriminator", BLUE), "loss_g": ("generator", ORANGE)})
+    return curves(rows, "loss", {"loss_d": "discriminator", "loss_g": "generator"})
 
 
 def logit_curves(rows: list[dict], label: str = "mean logit") -> Image.Image:
     """What the discriminator says of real and of fake images, on average, against the step."""
-    return _curves(rows, label, {"real": ("real", BLUE), "fake": ("fake", ORANGE)})
+    return curves(rows, label, {"real": "real", "fake": "fake"})
 
 
 def collapse_curves(trace: list[dict]) -> Image.Image:
@@ -108,12 +108,12 @@ def _axis(axes, steps: list[int], values: list[float], label: str, colour: str) 
     axes.spines["top"].set_visible(False)
 
 
-def _curves(rows: list[dict], label: str, series: dict[str, tuple[str, str]]) -> Image.Image:
-    """Each series thin as it was logged and bold as its running mean."""
+def curves(rows: list[dict], label: str, series: dict[str, str]) -> Image.Image:
+    """Up to two series of the metrics, by key and name, each thin as it was logged and bold as its running mean."""
     figure = Figure(figsize=(5.2, 3.2), dpi=110, layout="constrained")
     axes = figure.add_subplot()
     steps = [row["step"] for row in rows]
-    for key, (name, colour) in series.items():
+    for (key, name), colour in zip(series.items(), (BLUE, ORANGE), strict=False):
         values = np.array([row[key] for row in rows])
         axes.plot(steps, values, color=colour, linewidth=0.6, alpha=0.35)
         axes.plot(steps, _smooth(values), color=colour, linewidth=1.6, label=name)

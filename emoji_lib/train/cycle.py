@@ -1,6 +1,7 @@
 """CycleGAN's training: two translators and two judges that learn from pictures nobody has paired (Zhu et al. 2017)."""
 
 import itertools
+import time
 from collections.abc import Iterator
 
 import torch
@@ -107,7 +108,7 @@ class CycleGAN(System):
             own = self._own(given)
         adversarial = {side: self.loss.generator(answers[side].detach(), answers[side]) for side in drawn}
         around = {side: _l1(back[side], given[side]) for side in drawn}
-        facts = {f"loss_g_{side}": value for side, value in adversarial.items()}
+        facts = {f"g_{side}": value for side, value in adversarial.items()}
         facts |= {f"cycle_{side}": value for side, value in around.items()} | own
         total = sum(adversarial.values()) + self.cycle * sum(around.values()) + self.identity * sum(own.values())
         self._move("translators", total)
@@ -115,7 +116,7 @@ class CycleGAN(System):
         with self._looking():
             logits = {side: (self._net(side, given[side]), self._net(side, shown[side])) for side in drawn}
         # Halved, as in the paper, so that the judges learn more slowly than the translators.
-        judged = {f"loss_d_{side}": self.loss.discriminator(*pair) / 2 for side, pair in logits.items()}
+        judged = {f"d_{side}": self.loss.discriminator(*pair) / 2 for side, pair in logits.items()}
         self._move("judges", sum(judged.values()))
         self.taken += 1
         facts |= judged | {"real": sum(pair[0].mean() for pair in logits.values()) / 2}
@@ -175,6 +176,25 @@ class CycleGAN(System):
         for side, images in state["pools"].items():
             self.pools[side].images = images.to(self.device)
         self.taken = state["taken"]
+
+
+def cost(system: CycleGAN, images: Tensor) -> tuple[float, float]:
+    """What one pass there and back of images `[N, C, H, W]` keeps for the backward pass, in MB, and the seconds of a
+    whole such pass, gradients included. Nothing is learned by it.
+    """
+    kept: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    system.translate("to_cartoon", images)  # whatever is set up once is not timed
+    began = time.perf_counter()
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor), machine.autocast(system.device):
+        loss = _l1(system.networks["to_face"](system.networks["to_cartoon"](images)), images)
+    parameters = [parameter for name in ("to_cartoon", "to_face") for parameter in system.networks[name].parameters()]
+    torch.autograd.grad(loss, parameters)[0].sum().item()
+    return sum(kept.values()) / 1e6, time.perf_counter() - began
 
 
 def _l1(one: Tensor, other: Tensor) -> Tensor:
