@@ -51,9 +51,11 @@ class CycleGAN(System):
     L(G, D_Y) + L(F, D_X) + `cycle` (‖F(G(x)) − x‖₁ + ‖G(F(y)) − y‖₁) + `identity` (‖G(y) − y‖₁ + ‖F(x) − x‖₁) (eqs. 1
     to 3 and section 5.2); the judges answer, shown what a pool of `pool` images remembers. `loss` is `bce`, the page's
     logarithms, or `least_squares`, the paper's. Learning rates stay for the first half of `steps` and then fall to 0.
+    Processes that train together each take their share of both batches and have a pool of their own.
     """
 
     capturable = False  # the pool decides on the host
+    joinable = True
 
     def __init__(
         self,
@@ -139,7 +141,8 @@ class CycleGAN(System):
 
     def _move(self, side: str, loss: Tensor) -> None:
         parameters = list(self._parameters(side))
-        for parameter, grad in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+        grads = self.peers.mean(list(torch.autograd.grad(loss, parameters)))
+        for parameter, grad in zip(parameters, grads, strict=True):
             alike = grad.stride() == parameter.stride()  # fused Adam walks memory as it lies
             parameter.grad = grad if alike else torch.empty_like(parameter).copy_(grad)
         self.optimizers[side].step()

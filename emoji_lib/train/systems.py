@@ -125,7 +125,10 @@ class GAN(System):
 
     def step(self, real: Tensor) -> dict[str, Tensor]:
         """One update of both networks; returns the losses and the mean logits of real and fake."""
-        return self._play(real, self.networks["generator"].noise(len(real), self.rng))
+        return self._play(real, self._latents(len(real)))
+
+    def _latents(self, n: int) -> Tensor:
+        return self.networks["generator"].noise(n, self.rng)
 
     def _play(self, real: Tensor, latents: Tensor, *given: Tensor) -> dict[str, Tensor]:
         """Both networks' moves; the discriminator is told what is `given` beside every picture."""

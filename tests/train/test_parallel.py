@@ -40,13 +40,13 @@ def weights(state: dict) -> torch.Tensor:
     return torch.cat([tensor.flatten() for tensor in state.values()])
 
 
-@pytest.mark.parametrize("loss", ["bce", "softmax"])
+@pytest.mark.parametrize("loss", ["bce", "softmax", "cycle"])
 def test_two_processes_equal_one_with_the_same_global_batch(loss, tmp_path, monkeypatch):
     done = launch(two_processes.__file__, tmp_path, loss)
     assert done.returncode == 0, done.stderr
     one, other = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     monkeypatch.setattr(device, "number_format", lambda _: "fp32")
-    together, notes = two_processes.train(loss, BothStreams)
+    together, notes = two_processes.train_cycle() if loss == "cycle" else two_processes.train(loss, BothStreams)
     for name, expected in together.state_dict()["networks"].items():
         assert torch.equal(weights(one["networks"][name]), weights(other["networks"][name])), name
         # By the mean, as Adam makes a step of a gradient that is rounding alone (the last bias under the softmax loss).

@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 
 from emoji_lib.data import emoji
-from emoji_lib.data.batches import Batches
-from emoji_lib.nets import dcgan
-from emoji_lib.train import device, loop, parallel, systems
+from emoji_lib.data.batches import Batches, Unpaired
+from emoji_lib.nets import cyclegan, dcgan
+from emoji_lib.train import cycle, device, loop, parallel, systems
 
 STEPS, GLOBAL_BATCH = 4, 6
 
@@ -39,9 +39,19 @@ def train(loss: str, system=systems.GAN) -> tuple[systems.GAN, Nowhere]:
     return gan, notes
 
 
+def train_cycle() -> tuple[cycle.CycleGAN, Nowhere]:
+    torch.manual_seed(parallel.peers().rank)
+    networks = [cyclegan.Generator(2, 1), cyclegan.Generator(2, 1)]
+    networks += [cyclegan.Discriminator(2, 1), cyclegan.Discriminator(2, 1)]
+    system, notes = cycle.CycleGAN(*networks, steps=STEPS, pool=0), Nowhere()
+    faces, cats = (emoji.load(name, size=32).images for name in ("faces", "activities"))
+    loop.train(system, Unpaired(faces, cats, GLOBAL_BATCH, seed=0), STEPS, notes, torch.zeros(1, 4, 32, 32))
+    return system, notes
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     device.number_format = lambda _: "fp32"
-    gan, notes = train(sys.argv[2])
-    state = {"networks": gan.state_dict()["networks"], "facts": notes.facts, "rng": notes.state["system"]["rng"]}
+    system, notes = train_cycle() if sys.argv[2] == "cycle" else train(sys.argv[2])
+    state = {"networks": system.state_dict()["networks"], "facts": notes.facts, "rng": notes.state["system"]["rng"]}
     torch.save(state, Path(sys.argv[1]) / f"{parallel.peers().rank}.pt")
