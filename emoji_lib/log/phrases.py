@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from emoji_lib import BadInput
-from emoji_lib.data import pixels, words
+from emoji_lib.data import encoders, pixels, words
 from emoji_lib.log import plots, samples, show
 from emoji_lib.log.record import GOOD, RESULTS, runs_in
 from emoji_lib.measure import matching
@@ -40,7 +40,7 @@ class Artist:
         self.generator, self.facts = load_weights(run / samples.WEIGHTS)
         if not isinstance(self.generator, Generator) or not {"encoder", "phrases"} <= self.facts.keys():
             raise BadInput(f"{run.name} draws no phrases; give a run of notebook 06, such as {DRAWS}")
-        self.encoder = words.encoder(self.facts["encoder"])
+        self.encoder = encoders.encoder(self.facts["encoder"])
         if self.encoder.size != self.generator.options["embedding"]:
             size = self.generator.options["embedding"]
             raise BadInput(

@@ -86,8 +86,8 @@ class GAN(System):
     """A generator and a discriminator, their optimizers, and a moving average of the generator.
 
     `step` takes real images, float32 `[N, C, H, W]` in −1..1, and returns detached scalars; `sample` draws from the
-    moving average (decay `ema` a step; 0 means the generator itself). All randomness of a step comes from `rng`, but
-    for that of dropout and noisy labels, which is torch's own.
+    moving average (decay `ema` a step; 0 means the generator itself). All randomness of a step comes from `rng`, or
+    from torch's own where it is dropout's or noisy labels'.
     Processes that train together each take their share of a batch, and losses see the logits of all of them.
     """
 
@@ -247,8 +247,8 @@ class TextGAN(GAN):
         **settings,
     ):
         super().__init__(generator, discriminator, **settings)
-        self.noise, self.fading, self.blur, self.mismatched, self.dropped = noise, fading, blur, mismatched, dropped
-        self.pull = pull
+        self.noise, self.fading, self.blur, self.pull = noise, fading, blur, pull
+        self.mismatched, self.dropped = mismatched, dropped
         self.taken = torch.zeros((), device=self.device)  # steps; a tensor, so that a CUDA graph counts on
 
     def step(self, real: Tensor, phrases: Tensor) -> dict[str, Tensor]:
@@ -259,9 +259,7 @@ class TextGAN(GAN):
         return facts
 
     def _blurred(self, phrases: Tensor) -> Tensor:
-        if not self.blur:
-            return phrases
-        noise = torch.randn(phrases.shape, generator=self.rng, device=self.device)
+        noise = torch.randn(phrases.shape, generator=self.rng, device=self.device) if self.blur else 0.0
         return phrases + self.blur / phrases.shape[1] ** 0.5 * noise
 
     def _told(self, phrases: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from emoji_lib import BadInput
-from emoji_lib.data import emoji, words
+from emoji_lib.data import emoji, encoders, words
 from emoji_lib.data.batches import Captioned
 
 
@@ -104,7 +104,7 @@ def test_a_damaged_word2vec_file(tmp_path):
 def test_embeddings_are_computed_once(cats, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     first = words.embed("ngrams", ["happy cat", "dog"])
-    monkeypatch.setattr(words.Ngrams, "encode", lambda *_: pytest.fail("encoded again"))
+    monkeypatch.setattr(encoders.Ngrams, "encode", lambda *_: pytest.fail("encoded again"))
     assert np.array_equal(words.embed("ngrams", ["happy cat", "dog"]), first)
 
 

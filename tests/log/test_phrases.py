@@ -9,7 +9,7 @@ from PIL import Image
 
 from emoji_lib import BadInput
 from emoji_lib.__main__ import main
-from emoji_lib.data import words
+from emoji_lib.data import encoders
 from emoji_lib.log import phrases, samples
 from emoji_lib.measure import matching
 from emoji_lib.nets import dcgan, emotigan
@@ -25,7 +25,7 @@ def run(tmp_path_factory):
     folder.mkdir()
     torch.manual_seed(0)
     generator = emotigan.Generator(4, 7, projected=5, known=3, **dcgan.IMPROVED)
-    generator.phrases.copy_(torch.from_numpy(words.Ngrams().encode([phrase for phrase, _ in KNOWN])))
+    generator.phrases.copy_(torch.from_numpy(encoders.Ngrams().encode([phrase for phrase, _ in KNOWN])))
     facts = {"mode": "RGBA", "premultiplied": True, "encoder": "ngrams", "phrases": KNOWN}
     save_weights(folder / samples.WEIGHTS, generator, **facts)
     (folder / "record.json").write_text("{}")
@@ -125,6 +125,6 @@ def test_an_untrained_generator_matches_by_chance(run):
 
 
 def test_an_encoder_of_another_size_is_refused(run, monkeypatch):
-    monkeypatch.setattr(words.Ngrams, "size", 12)
+    monkeypatch.setattr(encoders.Ngrams, "size", 12)
     with pytest.raises(BadInput, match="takes embeddings of 384 numbers, ngrams gives 12"):
         phrases.Artist(run)
