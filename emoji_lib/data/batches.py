@@ -3,9 +3,12 @@
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from emoji_lib import BadInput
 from emoji_lib.data.words import Captions
+
+MOVED = 6  # pixels that padding with copies moves them by, at most
 
 
 def scale(images: Tensor) -> Tensor:
@@ -70,7 +73,8 @@ class Captioned(Batches):
 
     Each example is a label at random, one of its pictures and one of its phrases, so that an emoji in six skin tones
     counts once. Of every `same_every` batches the last has one label and one phrase throughout, and its pictures are
-    the label's variants, with replacement (EmotiGAN, section III.B, with 2); 0 leaves such batches out.
+    the label's variants, with replacement (EmotiGAN, section III.B, with 2); 0 leaves such batches out. A label with
+    one picture and no variants is padded with copies, mirrored and moved by up to `MOVED` pixels.
     """
 
     def __init__(
@@ -101,8 +105,21 @@ class Captioned(Batches):
         return np.array(pictures), np.array([rng.choice(self.captions.of[label]) for label in drawn])
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
-        pictures, phrases = (torch.from_numpy(some).to(self.images.device) for some in self.chosen(step))
-        return scale(self.images[pictures]), self.vectors[phrases]
+        chosen, spoken = self.chosen(step)
+        images = scale(self.images[torch.from_numpy(chosen).to(self.images.device)])
+        if len(set(chosen)) == 1:
+            images = _moved(images, np.random.default_rng((self.seed, step, 1)))
+        return images, self.vectors[torch.from_numpy(spoken).to(self.images.device)]
+
+
+def _moved(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """−1..1 `[N, C, H, W]`, each mirrored or not and moved by its own number of pixels; what moves in is −1."""
+    side, padded = images.shape[-1], F.pad(images, (MOVED,) * 4, value=-1.0)
+    corners = rng.integers(2 * MOVED + 1, size=(len(images), 2))
+    moved = [one[:, top : top + side, left : left + side] for one, (top, left) in zip(padded, corners, strict=True)]
+    mirrored = torch.from_numpy(rng.random(len(images)) < 0.5).to(images.device)[:, None, None, None]
+    images = torch.stack(moved)
+    return torch.where(mirrored, images.flip(3), images)
 
 
 class Unpaired:

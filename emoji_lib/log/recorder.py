@@ -141,7 +141,7 @@ class Run:
 
     def picture(self, name: str, picture: Image.Image) -> None:
         """Keep a picture in the run's folder."""
-        write_whole(self.folder / name, lambda partial: picture.save(partial, "png", optimize=True))
+        write_whole(self.folder / name, lambda partial: partial.write_bytes(show.png(picture)))
 
     def weights(self, generator: nn.Module, emoji: EmojiSet, **facts) -> None:
         """Keep a generator with what its images are; `range="0..1"` for one that does not draw in −1..1."""

@@ -127,6 +127,11 @@ def test_captioned_batches_pair_pictures_with_their_own_phrases(cats):
     assert embeddings.shape == (12, 384)
     again = Captioned(cats.images, captions, 12, seed=0)[1]
     assert all((one == other).all() for one, other in zip((images, embeddings), again, strict=True))
+    alone = next(step for step in range(1, 99, 2) if len(set(batches.chosen(step)[0])) == 1)
+    copies = batches[alone][0]
+    assert len(copies.flatten(1).unique(dim=0)) > 6  # padded with copies that moved
+    ink = (copies[:, 3] > 0).sum((1, 2)).float()
+    assert ink.std() < 0.05 * ink.mean()  # and are still the same picture
     without = Captioned(cats.images, captions, 12, seed=0, same_every=0)
     assert all(len(set(without.chosen(step)[1])) > 1 for step in range(8))
     with pytest.raises(BadInput, match="same_every 1"):
