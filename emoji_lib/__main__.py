@@ -79,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     one = command(
         commands.draw,
         "draw",
-        "emoji for a phrase: PNGs with transparency and a contact sheet",
+        "emoji for a phrase: PNGs with transparency, and all of them on one sheet",
         'draw "happy cat" --n 8',
     )
     one.add_argument("phrase", metavar="TEXT", help="what to draw, in a few words or emoji")

@@ -124,16 +124,17 @@ def draw(options: argparse.Namespace) -> None:
     out = Path(options.out).expanduser()
     artist = phrases.Artist(run)
     images = artist.draw(phrase, options.n, options.seed, options.truncation)
-    paths = samples.save(images, "RGBA", out)
+    name = phrases.file_name(phrase)
+    paths = samples.save(images, "RGBA", out, names=[f"{name}-{index:02d}" for index in range(len(images))])
     sheet = plots.contact_sheet(images, premultiplied=False, columns=min(options.n, 8))
-    write_whole(out / "sheet.png", lambda partial: sheet.save(partial, "png"))
+    write_whole(out / f"{name}.png", lambda partial: sheet.save(partial, "png"))
     near, unknown = artist.near(phrase), artist.unknown(phrase)
     if options.json:
         facts = {
             "phrase": phrase,
             "run": run.name,
             "files": list(map(str, paths)),
-            "sheet": str(out / "sheet.png"),
+            "sheet": str(out / f"{name}.png"),
             "unknown": unknown,
         }
         facts["nearest"] = [{"phrase": known, "emoji": emoji, "cosine": cosine} for known, emoji, cosine in near]
@@ -144,7 +145,7 @@ def draw(options: argparse.Namespace) -> None:
     print("nearest known: " + ", ".join(f"{emoji} {known} ({cosine:.2f})" for known, emoji, cosine in near))
     if near[0][2] < phrases.STRANGE:
         print(f"nothing that {run.name} has learned is near {phrase!r}: expect no likeness, or try plainer words")
-    print(f"{options.n} PNGs of {phrase!r} and sheet.png in {out}/")
+    print(f"{options.n} PNGs of {phrase!r} in {out}/, all of them on {name}.png")
 
 
 def translate(options: argparse.Namespace) -> None:

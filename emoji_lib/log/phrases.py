@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -31,6 +32,11 @@ def read(phrase: str) -> str:
     if len(plain) > words.LONGEST:
         print(f"only the first {words.LONGEST} of {len(plain):,} characters are read", file=sys.stderr)
     return plain[: words.LONGEST]
+
+
+def file_name(phrase: str) -> str:
+    """`happy cat` → `happy-cat`, for files: letters, digits and hyphens, not too long."""
+    return re.sub(r"[\W_]+", "-", phrase)[:40].strip("-") or "phrase"
 
 
 class Artist:

@@ -42,12 +42,12 @@ def test_pngs_and_a_sheet_that_repeat(run, tmp_path, capsys):
     for out in ("one", "two"):
         assert draw(run, capsys, "Happy_Cats", "--n", 3, "--seed", 5, "--out", tmp_path / out)[0] == 0
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == [
-        *(f"000{n}.png" for n in range(3)),
-        "sheet.png",
+        *(f"happy-cats-0{n}.png" for n in range(3)),
+        "happy-cats.png",
     ]
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
-    first, second = (np.asarray(Image.open(tmp_path / "one" / f"000{n}.png")) for n in range(2))
+    first, second = (np.asarray(Image.open(tmp_path / "one" / f"happy-cats-0{n}.png")) for n in range(2))
     assert first.shape == (72, 72, 4)
     assert not np.array_equal(first, second)
 
@@ -66,7 +66,7 @@ def test_what_is_near_stands_beside_the_pictures(run, tmp_path, capsys):
 
 def test_truncation_to_nothing_is_the_same_picture_again(run, tmp_path, capsys):
     assert draw(run, capsys, "dog", "--n", 2, "--truncation", 0, "--out", tmp_path)[0] == 0
-    one, other = (np.asarray(Image.open(tmp_path / f"000{n}.png")) for n in range(2))
+    one, other = (np.asarray(Image.open(tmp_path / f"dog-0{n}.png")) for n in range(2))
     assert np.array_equal(one, other)
 
 
