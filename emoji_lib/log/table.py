@@ -123,13 +123,24 @@ def _row(folder: Path, record: dict) -> str:
 
 
 def _scores(scores: dict) -> list[str]:
-    """The kernel distance in either trusted encoder with half its interval, coverage, and what was memorised."""
+    """The kernel distance in either trusted encoder with half its interval, coverage, what was memorised; for phrases
+    and translations also whether they are right.
+    """
     if not scores:
         return []
     lines = ["", *(f"KID {name} {report.kid(scores[name])}" for name in TRUSTED)]
     if "coverage" in scores[TRUSTED[0]]:
         lines.append("coverage " + ", ".join(f"{scores[name]['coverage']:.2f}" for name in TRUSTED))
-    return [*lines, f"memorised {scores['memorised']:.2f}"]
+    lines.append(f"memorised {scores['memorised']:.2f}")
+    if found := scores.get("phrases"):
+        lines.append(f"inception {report.number(found['inception'])}")
+        for kind in (kind for kind in report.KINDS if kind in found):
+            right = ", ".join(f"{found[kind][name]['top5']:.0%}" for name in TRUSTED)
+            lines.append(f"top 5, {kind}: {right}")
+    for what in ("skin", "hair"):
+        if kept := scores.get(what):
+            lines.append(f"{what} kept {kept['agreement']:.0%}, blind {kept['agreement_blind']:.0%}")
+    return lines
 
 
 def _network(name: str, network: dict) -> str:
