@@ -122,7 +122,7 @@ def parser() -> argparse.ArgumentParser:
     one = command(
         commands.encoders,
         "encoders",
-        "train the encoders that scores are taken in, again (twenty minutes)",
+        "train the encoders that scores are taken in, again (half an hour)",
         "encoders --out enc",
     )
     one.add_argument("--out", help="a folder for the weights (default: those in use)")

@@ -201,7 +201,7 @@ def test_one_image_is_learned_by_heart():
 def test_bad_settings_are_named():
     with pytest.raises(BadInput, match="ema 1"):
         systems.GAN(*pair(), ema=1.0)
-    with pytest.raises(BadInput, match="unknown loss 'hinge': bce, softmax"):
+    with pytest.raises(BadInput, match="unknown loss 'hinge': bce, least_squares, softmax"):
         systems.GAN(*pair(), loss="hinge")
     with pytest.raises(BadInput, match=r"'tpu' cannot be used"):
         device.pick("tpu")
