@@ -17,16 +17,17 @@ EACH = 8  # samples of one phrase, for the diversity within it
 
 
 def ranks(fake: Tensor, wanted: Tensor, real: Tensor, labels: Tensor) -> Tensor:
-    """How many labels have a picture nearer to each sample than the wanted label has, int64 `[N]`; 0 is a match.
+    """How many labels have a picture nearer to each sample than the wanted label has, int64; 0 is a match.
 
-    `fake` and `real` are features, float64 `[N, F]` and `[M, F]`; `wanted` and `labels` are label numbers, `[N]` and
-    `[M]`, each wanted one among `labels`.
+    `fake` and `real` are features, float64 `[N, F]` and `[M, F]`; `wanted` and `labels` are label numbers, `[N]` or
+    `[K, N]` for K ways to want, and `[M]`, each wanted one among `labels`. The result is shaped as `wanted`.
     """
     names, place = labels.unique(return_inverse=True)
     nearest = torch.full((len(fake), len(names)), torch.inf, dtype=fake.dtype)
     nearest.scatter_reduce_(1, place.expand(len(fake), -1), torch.cdist(fake, real), "amin")
-    own = nearest.gather(1, torch.searchsorted(names, wanted)[:, None])
-    return (nearest < own).sum(1)
+    places = torch.searchsorted(names, wanted)
+    own = [nearest.gather(1, one[:, None]) for one in places.view(-1, len(fake))]
+    return torch.stack([(nearest < one).sum(1) for one in own]).view(wanted.shape)
 
 
 def accuracy(found: Tensor) -> dict[str, float]:
@@ -101,9 +102,12 @@ def answer(draw: Callable[[Tensor], np.ndarray], question: Question) -> dict[str
         real, fake = standardised(features(name, shown)[0], features(name, drawn)[0])
         rng = torch.Generator().manual_seed(SEED)
         turns = [torch.arange(len(fake)), *(torch.randperm(len(fake), generator=rng) for _ in range(TURNS))]
-        by_label = [accuracy(ranks(fake, question.wanted[turn], real, question.labels)) for turn in turns]
-        by_group = [accuracy(ranks(fake, of_wanted[turn], real, of_pictures))["top1"] for turn in turns]
-        rows = [one | {"group": group} for one, group in zip(by_label, by_group, strict=True)]
+        turns = torch.stack(turns)
+        by_label = ranks(fake, question.wanted[turns], real, question.labels)
+        by_group = ranks(fake, of_wanted[turns], real, of_pictures)
+        rows = [
+            accuracy(one) | {"group": accuracy(group)["top1"]} for one, group in zip(by_label, by_group, strict=True)
+        ]
         chance = {f"{key}_chance": sum(row[key] for row in rows[1:]) / TURNS for key in rows[0]}
         found[name] = {key: round_off(value) for key, value in (rows[0] | chance).items()}
     return found

@@ -1,8 +1,6 @@
 """CycleGAN's training: two translators and two judges that learn from pictures nobody has paired (Zhu et al. 2017)."""
 
-import itertools
 import time
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -140,15 +138,8 @@ class CycleGAN(System):
         return machine.autocast(self.device)
 
     def _move(self, side: str, loss: Tensor) -> None:
-        parameters = list(self._parameters(side))
-        grads = self.peers.mean(list(torch.autograd.grad(loss, parameters)))
-        for parameter, grad in zip(parameters, grads, strict=True):
-            alike = grad.stride() == parameter.stride()  # fused Adam walks memory as it lies
-            parameter.grad = grad if alike else torch.empty_like(parameter).copy_(grad)
+        self._gradients(loss, *self.sides[side])
         self.optimizers[side].step()
-
-    def _parameters(self, side: str) -> Iterator[nn.Parameter]:
-        return itertools.chain.from_iterable(self.networks[name].parameters() for name in self.sides[side])
 
     def _set_rates(self) -> None:
         left = min(1.0, 2 * (1 - self.taken / max(1, self.steps)))

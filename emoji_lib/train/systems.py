@@ -57,6 +57,15 @@ class System:
         """Every network that has a state, by name."""
         return self.networks
 
+    def _gradients(self, loss: Tensor, *names: str, retain_graph: bool = False) -> None:
+        """Gradients of the named networks alone: none are computed for the weights of the others."""
+        parameters = [one for name in names for one in self.networks[name].parameters()]
+        grads = self.peers.mean(list(torch.autograd.grad(loss, parameters, retain_graph=retain_graph)))
+        for parameter, grad in zip(parameters, grads, strict=True):
+            # Fused Adam walks memory as it lies, so a gradient has to lie as its parameter does.
+            alike = grad.stride() == parameter.stride()
+            parameter.grad = grad if alike else torch.empty_like(parameter).copy_(grad)
+
     def state_dict(self) -> dict:
         """Everything a checkpoint needs to go on from here."""
         return {
@@ -168,8 +177,8 @@ class GAN(System):
             on_real, on_fake = self._logits(real, *given), self._logits(fake, *given)
             refused = torch.cat((on_fake, *self._decoys(real, *given)))
         loss_g, loss_d = self.loss.generator(on_real, on_fake), self.loss.discriminator(on_real, refused)
-        self._gradients("generator", loss_g + aside, retain_graph=True)
-        self._gradients("discriminator", loss_d)
+        self._gradients(loss_g + aside, "generator", retain_graph=True)
+        self._gradients(loss_d, "discriminator")
         for optimizer in self.optimizers.values():
             optimizer.step()
         return _facts(loss_g, loss_d, on_real, on_fake)
@@ -181,24 +190,15 @@ class GAN(System):
                 on_real, on_fake = self._logits(real, *given), self._logits(fake.detach(), *given)
                 refused = torch.cat((on_fake, *self._decoys(real, *given)))
             loss_d = self.loss.discriminator(on_real, refused)
-            self._gradients("discriminator", loss_d)
+            self._gradients(loss_d, "discriminator")
             self.optimizers["discriminator"].step()
         with record_function("G step"):
             with self._looking():
                 answer = self._logits(fake, *given)
             loss_g = self.loss.generator(on_real.detach(), answer)
-            self._gradients("generator", loss_g + aside)
+            self._gradients(loss_g + aside, "generator")
             self.optimizers["generator"].step()
         return _facts(loss_g, loss_d, on_real, on_fake)
-
-    def _gradients(self, name: str, loss: Tensor, retain_graph: bool = False) -> None:
-        """Gradients of one network alone: none are computed for the weights of the other."""
-        parameters = list(self.networks[name].parameters())
-        grads = self.peers.mean(list(torch.autograd.grad(loss, parameters, retain_graph=retain_graph)))
-        for parameter, grad in zip(parameters, grads, strict=True):
-            # Fused Adam walks memory as it lies, so a gradient has to lie as its parameter does.
-            alike = grad.stride() == parameter.stride()
-            parameter.grad = grad if alike else torch.empty_like(parameter).copy_(grad)
 
     @torch.no_grad()
     def _follow(self) -> None:

@@ -142,7 +142,7 @@ def test_a_gradient_that_lies_otherwise_is_laid_right(fp32):
     system = systems.GAN(*pair())
     system.networks["discriminator"] = torch.nn.ParameterList([weight])
     grad = torch.randn(8, 6, 4, 4)
-    system._gradients("discriminator", (weight * grad).sum())
+    system._gradients((weight * grad).sum(), "discriminator")
     torch.optim.Adam([weight], 1e-3, fused=True).step()
     assert torch.equal(weight.sign(), -grad.sign())
 
