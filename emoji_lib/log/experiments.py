@@ -71,6 +71,7 @@ class Experiment:
     parameters: dict
     sweep: str = ""  # the sweep whose row this is
     search: dict = field(default_factory=dict)  # ranges and choices that a search may try
+    needs: str = ""  # what only the user can bring; such an experiment runs when it is named, and never by itself
 
     @property
     def path(self) -> Path:
@@ -149,12 +150,13 @@ def sweep(name: str) -> list[Experiment]:
 
 
 def _experiment(name: str, entry, path: Path) -> Experiment:
-    known = {"notebook", "source", "about", "parameters", "row_of", "search"}
+    known = {"notebook", "source", "about", "parameters", "row_of", "search", "needs"}
     parameters = entry.get("parameters") or {} if isinstance(entry, dict) else None
     if not isinstance(parameters, dict) or "notebook" not in entry or entry.keys() - known:
-        raise BadInput(f"{path}: {name} needs a notebook and may have source, about and parameters (a mapping)")
+        raise BadInput(f"{path}: {name} needs a notebook and may have source, about, needs and parameters (a mapping)")
     words = (entry.get(key, "") for key in ("source", "about"))
-    one = Experiment(name, entry["notebook"], *words, parameters, entry.get("row_of", ""), entry.get("search", {}))
+    rest = entry.get("row_of", ""), entry.get("search", {}), entry.get("needs", "")
+    one = Experiment(name, entry["notebook"], *words, parameters, *rest)
     if not one.path.is_file():
         raise BadInput(f"{path}: {name} names the notebook {one.notebook!r}, which is not in {NOTEBOOKS.name}/")
     known = parameters_of(one.path)

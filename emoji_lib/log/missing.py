@@ -18,12 +18,14 @@ def waiting(out: Path = RESULTS, names: Iterable[str] = ()) -> list[tuple[str, b
     """Experiments without a finished run in `out`, and whether one was begun; longest-waiting first.
 
     A run that was begun has waited since then; those never begun follow in the order of `experiments.yaml`. Runs that
-    failed are not begun again by themselves: `run NAME` does that.
+    failed are not begun again by themselves, nor are those begun that need what only the user can bring: `run NAME`
+    does that.
     """
     unchanged = [record for _, record in runs_in(out) if not record.get("changed")]
     good = {record["experiment"]: record for record in unchanged if record["status"] in GOOD}
     newest = {record["experiment"]: record for record in unchanged} | good
-    wanted = [experiments.find(name).name for name in names] or list(experiments.load())
+    alone = [name for name, one in experiments.load().items() if not one.needs]
+    wanted = [experiments.find(name).name for name in names] or alone
     begun = [name for name in wanted if name in newest and newest[name]["status"] == "interrupted"]
     begun.sort(key=lambda name: newest[name].get("resumed", [newest[name]])[-1]["started"])
     return [(name, True) for name in begun] + [(name, False) for name in wanted if name not in newest]

@@ -24,6 +24,11 @@ def test_the_longest_waiting_comes_first_and_what_is_done_or_failed_does_not_com
     assert missing.waiting(tmp_path, ["02-quick", "01-quick"]) == [("02-quick", True)]
 
 
+def test_what_needs_data_of_the_users_own_is_not_begun_unless_it_is_named(tmp_path):
+    assert "07-celeba" not in dict(missing.waiting(tmp_path))
+    assert missing.waiting(tmp_path, ["07-celeba"]) == [("07-celeba", False)]
+
+
 def test_what_the_time_cuts_off_goes_on_at_the_next_call(tmp_path):
     """A real run through the command line: stopped by the clock, taken up, and stopped again where it got to."""
 
