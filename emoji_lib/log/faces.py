@@ -16,7 +16,7 @@ from emoji_lib.data.emoji import EmojiSet
 from emoji_lib.log import plots, samples
 from emoji_lib.measure import colours, protocol, scores
 from emoji_lib.measure.features import TRUSTED, features, standardised, views
-from emoji_lib.nets.cyclegan import Generator
+from emoji_lib.nets.cyclegan import TRANSLATORS
 from emoji_lib.train.checkpoint import load_weights
 
 TRANSLATES = "07-quick"  # the experiment that `translate` uses unless told otherwise
@@ -31,7 +31,7 @@ def held_out(n: int) -> np.ndarray:
 def translate(run: Path, paths: list[Path]) -> np.ndarray:
     """The cartoons of image files, straight RGBA uint8 `[N, 4, H, W]`, by a run's translator."""
     network, facts = load_weights(run / samples.WEIGHTS)
-    if not isinstance(network, Generator):
+    if type(network) not in TRANSLATORS.values():
         raise BadInput(f"{run.name} translates no faces; give a run of notebook 07, such as {TRANSLATES}")
     given = np.concatenate([faces.prepared(path, facts["size"]) for path in paths])
     with torch.no_grad():
@@ -60,10 +60,10 @@ def swatches(images: np.ndarray, given: faces.Colours) -> Image.Image:
 
 
 def both(system, people: tuple[EmojiSet, faces.Colours], drawings: tuple[EmojiSet, faces.Colours], n: int) -> dict:
-    """`judge` of up to `n` pictures in either direction."""
+    """`judge` of up to `n` pictures in either direction, and of the same pictures left as they are."""
     people, drawings = (_some(*domain, n) for domain in (people, drawings))
     back = {"to_cartoon": "to_face", "to_face": "to_cartoon"}
-    found = {}
+    found, untouched = {}, {}
     for name, way, (own, given), (other, _) in (
         ("to cartoons", "to_cartoon", people, drawings),
         ("to faces", "to_face", drawings, people),
@@ -71,7 +71,8 @@ def both(system, people: tuple[EmojiSet, faces.Colours], drawings: tuple[EmojiSe
         there = through(lambda images, way=way: system.translate(way, images), own.images)
         again = through(lambda images, way=way: system.translate(back[way], images), there)
         found[name] = judge(there, given, again, own, other)
-    return found
+        untouched[f"{name}: untouched"] = judge(own.images, given, own.images, own, other)
+    return found | untouched
 
 
 def _some(domain: EmojiSet, given: faces.Colours, n: int) -> tuple[EmojiSet, faces.Colours]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from emoji_lib import BadInput
 from emoji_lib.data import encoders, pixels, words
 from emoji_lib.log import plots, samples, show
-from emoji_lib.log.record import GOOD, RESULTS, runs_in
+from emoji_lib.log.record import RESULTS, scores_of
 from emoji_lib.measure import matching
 from emoji_lib.nets.emotigan import Generator
 from emoji_lib.nets.layers import SAMPLING
@@ -96,12 +96,8 @@ def judge(artist: Artist, selection: str, n: int) -> dict:
 
 def kept(out: Path = RESULTS) -> dict[str, list[dict]]:
     """What `judge` found of every kept run of notebook 06, by experiment."""
-    found: dict[str, dict[int, dict]] = {}
-    for _, record in runs_in(out):  # the newest of each seed comes last
-        mine = record["notebook"] == NOTEBOOK and record["status"] in GOOD and not record.get("changed")
-        if mine and "phrases" in record["scores"]:
-            found.setdefault(record["experiment"], {})[record["seed"]] = record["scores"]["phrases"]
-    return {name: list(found[name].values()) for name in sorted(found)}
+    judged = {name: [one["phrases"] for one in of if "phrases" in one] for name, of in scores_of(NOTEBOOK, out).items()}
+    return {name: of for name, of in judged.items() if of}
 
 
 def sheet(

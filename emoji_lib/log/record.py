@@ -134,6 +134,16 @@ def newest(experiment: str, runs: list[tuple[Path, dict]]) -> tuple[Path, dict] 
     return max(mine, key=rank, default=None)
 
 
+def scores_of(notebook: str, out: Path = RESULTS) -> dict[str, list[dict]]:
+    """Scores of a notebook's finished runs with unchanged parameters, by experiment: of each seed the newest run's."""
+    found: dict[str, dict[int, dict]] = {}
+    for _, record in runs_in(out):  # the newest of each seed comes last
+        mine = record["notebook"] == notebook and record["status"] in GOOD and not record.get("changed")
+        if mine and record["scores"]:
+            found.setdefault(record["experiment"], {})[record["seed"]] = record["scores"]
+    return {name: list(found[name].values()) for name in sorted(found)}
+
+
 def find_run(name: str, holding: str = "record.json") -> Path:
     """The folder of a run, given as a path, a name in `results/` or `runs/`, or an experiment; it holds such a file."""
     if (Path(name).expanduser() / "record.json").is_file():

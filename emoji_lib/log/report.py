@@ -115,6 +115,16 @@ def translations(rows: dict[str, dict]) -> str:
     return "\n".join(lines)
 
 
+def translators(rows: dict[str, list[dict]]) -> str:
+    """What `faces.judge` found of runs, faces to cartoons, by experiment: means and, of several seeds, the extremes."""
+    table = [["to cartoons", "seeds", "skin", "hair", *(f"KID {name}" for name in TRUSTED), "cycle error"]]
+    for name, found in rows.items():
+        values = [[one[what]["agreement"] for one in found if what in one] for what in ("skin", "hair")]
+        values += [[one[encoder]["kid"] for one in found] for encoder in TRUSTED] + [[one["cycle"] for one in found]]
+        table.append([name, str(len(found)), *(_spread(some) if some else "–" for some in values)])
+    return "\n".join(_columns(table))
+
+
 def _spread(values: list[float]) -> str:
     mean = number(sum(values) / len(values))
     return f"{mean} ({number(min(values))} to {number(max(values))})" if len(values) > 1 else mean

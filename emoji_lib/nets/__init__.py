@@ -14,6 +14,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "emotigan.Discriminator": emotigan.Discriminator,
     "emotigan.Classifier": emotigan.Classifier,
     "cyclegan.Generator": cyclegan.Generator,
+    "cyclegan.ShortcutGenerator": cyclegan.ShortcutGenerator,
     "cyclegan.Discriminator": cyclegan.Discriminator,
     "listed.Listed": listed.Listed,
 }

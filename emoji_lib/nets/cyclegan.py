@@ -50,28 +50,71 @@ class Generator(nn.Module):
         start(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        if images.shape[1] != self.options["channels"] or images.shape[2] % 4 or images.shape[3] % 4:
-            wanted = f"[N, {self.options['channels']}, H, W] with sides divisible by 4"
-            raise ValueError(f"images are {wanted}, not {list(images.shape)}")
+        _check(images, self.options["channels"])
         return self.layers(images)
+
+
+class ShortcutGenerator(nn.Module):
+    """Images `[N, channels, H, W]` → images of the other domain, −1..1, sides divisible by 4, as `Generator`.
+
+    The first layer works on blocks of 2×2 pixels (Shi et al. 2016, backwards), `blocks` residual blocks on a quarter of
+    the side, and what the first layer saw goes past them to the last but one (U-Net, Ronneberger et al. 2015), so that
+    edges and colours need not be found again. Nearest pixels and a convolution enlarge (Odena et al. 2016), so there
+    is no checkerboard; the picture itself goes to the last layer.
+    """
+
+    def __init__(self, features: int = 32, blocks: int = 4, channels: int = 4):
+        super().__init__()
+        if features < 2 or blocks < 0:
+            raise BadInput(f"features {features} must be at least 2 and blocks {blocks} not negative")
+        self.options = {"features": features, "blocks": blocks, "channels": channels}
+        f, half = features, features // 2
+
+        def layer(n_in: int, n_out: int, stride: int = 1) -> list[nn.Module]:
+            return [_conv(n_in, n_out, 3, stride), nn.InstanceNorm2d(n_out), nn.ReLU()]
+
+        self.first = nn.Sequential(nn.PixelUnshuffle(2), *layer(4 * channels, f))
+        deep = [*layer(f, 2 * f, 2), *(Residual(2 * f) for _ in range(blocks)), nn.Upsample(scale_factor=2)]
+        self.deep = nn.Sequential(*deep, *layer(2 * f, f))
+        self.joined = nn.Sequential(*layer(2 * f, f), nn.Upsample(scale_factor=2), *layer(f, half))
+        self.last = nn.Sequential(nn.Conv2d(half + channels, channels, 3, 1, 1), nn.Tanh())
+        start(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        _check(images, self.options["channels"])
+        first = self.first(images)
+        joined = self.joined(torch.cat((first, self.deep(first)), 1))
+        return self.last(torch.cat((joined, images), 1))
+
+
+def _check(images: Tensor, channels: int) -> None:
+    if images.shape[1] != channels or images.shape[2] % 4 or images.shape[3] % 4:
+        raise ValueError(f"images are [N, {channels}, H, W] with sides divisible by 4, not {list(images.shape)}")
+
+
+TRANSLATORS = {"residual": Generator, "shortcut": ShortcutGenerator}
 
 
 class Discriminator(nn.Module):
     """Images `[N, channels, H, W]` → logits `[N, 1, h, w]`, one for each patch of 70×70 pixels with three `stages`.
 
     C64-C128-C256-C512 (PatchGAN, Isola et al. 2017): 4×4 convolutions, the first `stages` of stride 2, leaky ReLU 0.2,
-    instance norm in all but the first. Two stages see 34×34 pixels, one sees 16×16.
+    instance norm in all but the first. Two stages see 34×34 pixels, one sees 16×16. `norm` is `instance`, or `none`:
+    a judge without it sees how strong a colour is, and is to be held by a penalty instead.
     """
 
-    def __init__(self, features: int = 64, stages: int = 3, channels: int = 4):
+    def __init__(self, features: int = 64, stages: int = 3, channels: int = 4, norm: str = "instance"):
         super().__init__()
         if features < 1 or not 1 <= stages <= 4:
             raise BadInput(f"features {features} must be positive and stages {stages} between 1 and 4")
-        self.options = {"features": features, "stages": stages, "channels": channels}
+        if norm not in ("instance", "none"):
+            raise BadInput(f"unknown norm {norm!r} of the judges: instance, none")
+        self.options = {"features": features, "stages": stages, "channels": channels, "norm": norm}
         layers, width = [nn.Conv2d(channels, features, 4, 2, 1), nn.LeakyReLU(0.2)], features
         for stage in range(1, stages + 1):
             wider = features * min(2**stage, 8)
-            layers += [nn.Conv2d(width, wider, 4, 2 if stage < stages else 1, 1, bias=False), nn.InstanceNorm2d(wider)]
+            layers += [nn.Conv2d(width, wider, 4, 2 if stage < stages else 1, 1, bias=norm == "none")]
+            layers += [nn.InstanceNorm2d(wider)] if norm == "instance" else []
             layers += [nn.LeakyReLU(0.2)]
             width = wider
         self.layers, self.head = nn.Sequential(*layers), nn.Conv2d(width, 1, 4, 1, 1)

@@ -12,6 +12,7 @@ from emoji_lib.train.losses import LOSSES
 from emoji_lib.train.systems import System
 
 POOL = 50
+PENALTY_EVERY = 4  # steps (Karras et al. 2020, appendix B: rarely, and so much stronger, does as well)
 
 
 class Pool:
@@ -49,6 +50,8 @@ class CycleGAN(System):
     L(G, D_Y) + L(F, D_X) + `cycle` (‖F(G(x)) − x‖₁ + ‖G(F(y)) − y‖₁) + `identity` (‖G(y) − y‖₁ + ‖F(x) − x‖₁) (eqs. 1
     to 3 and section 5.2); the judges answer, shown what a pool of `pool` images remembers. `loss` is `bce`, the page's
     logarithms, or `least_squares`, the paper's. Learning rates stay for the first half of `steps` and then fall to 0.
+    differs: with `penalty`, the judges also make small `penalty`/2 ‖∇D‖² on real pictures (R1, Mescheder et al. 2018,
+    eq. 9).
     Processes that train together each take their share of both batches and have a pool of their own.
     """
 
@@ -67,6 +70,7 @@ class CycleGAN(System):
         cycle: float = 10.0,
         identity: float = 0.0,
         pool: int = POOL,
+        penalty: float = 0.0,
         learning_rate_g: float = 2e-4,
         learning_rate_d: float = 2e-4,
         beta1: float = 0.5,
@@ -74,8 +78,8 @@ class CycleGAN(System):
         device: torch.device | str = "cpu",
         seed: int = 0,
     ):
-        if cycle < 0 or identity < 0:
-            raise BadInput(f"cycle {cycle} and identity {identity} are weights and must not be negative")
+        if min(cycle, identity, penalty) < 0:
+            raise BadInput(f"cycle {cycle}, identity {identity}, penalty {penalty}: weights must not be negative")
         if pool < 0:
             raise BadInput(f"pool {pool} is negative; 50 is usual, 0 is none")
         place = torch.device(device)
@@ -88,6 +92,7 @@ class CycleGAN(System):
         optimizers = {side: machine.adam(group, self.rates[side], (beta1, beta2)) for side, group in groups.items()}
         super().__init__(networks, optimizers, device=place, seed=seed)
         self.loss, self.cycle, self.identity = choose(LOSSES, "loss", loss), cycle, identity
+        self.penalty = penalty
         self.pools = {"cartoons": Pool(pool), "faces": Pool(pool)}
         self.steps, self.taken = steps, 0
 
@@ -113,11 +118,14 @@ class CycleGAN(System):
         total = sum(adversarial.values()) + self.cycle * sum(around.values()) + self.identity * sum(own.values())
         self._move("translators", total)
         shown = {side: self.pools[side].swap(drawn[side].float(), self.rng) for side in drawn}
+        penalised = self.penalty > 0 and self.taken % PENALTY_EVERY == 0
+        real = {side: images.detach().requires_grad_(penalised) for side, images in given.items()}
         with self._looking():
-            logits = {side: (self._net(side, given[side]), self._net(side, shown[side])) for side in drawn}
+            logits = {side: (self._net(side, real[side]), self._net(side, shown[side])) for side in drawn}
         # Halved, as in the paper, so that the judges learn more slowly than the translators.
         judged = {f"d_{side}": self.loss.discriminator(*pair) / 2 for side, pair in logits.items()}
-        self._move("judges", sum(judged.values()))
+        steep = [_steepness(logits[side][0], real[side]) for side in drawn] if penalised else [0.0]
+        self._move("judges", sum(judged.values()) + PENALTY_EVERY * self.penalty / 2 * sum(steep))
         self.taken += 1
         facts |= judged | {"real": sum(pair[0].mean() for pair in logits.values()) / 2}
         facts |= {"fake": sum(pair[1].mean() for pair in logits.values()) / 2}
@@ -189,6 +197,12 @@ def cost(system: CycleGAN, images: Tensor) -> tuple[float, float]:
     parameters = [parameter for name in ("to_cartoon", "to_face") for parameter in system.networks[name].parameters()]
     torch.autograd.grad(loss, parameters)[0].sum().item()
     return sum(kept.values()) / 1e6, time.perf_counter() - began
+
+
+def _steepness(logits: Tensor, images: Tensor) -> Tensor:
+    """‖∇D‖², mean over images `[N, C, H, W]` of which the logits were taken."""
+    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return gradient.square().sum((1, 2, 3)).mean()
 
 
 def _l1(one: Tensor, other: Tensor) -> Tensor:

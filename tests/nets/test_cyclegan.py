@@ -31,12 +31,36 @@ def test_the_papers_size():
     assert sum(parameter.numel() for parameter in generator.parameters()) + idle == 11_378_179
 
 
-def test_other_sizes_and_bad_ones():
-    generator = cyclegan.Generator(2, 1)
+@pytest.mark.parametrize("kind", cyclegan.TRANSLATORS.values())
+def test_other_sizes_and_bad_ones(kind):
+    generator = kind(2, 1)
     assert generator(torch.zeros(1, 4, 72, 40)).shape == (1, 4, 72, 40)
     with pytest.raises(ValueError, match="sides divisible by 4"):
         generator(torch.zeros(1, 4, 70, 72))
     with pytest.raises(BadInput, match="stages 5"):
         cyclegan.Discriminator(2, 5)
+    with pytest.raises(BadInput, match="unknown norm 'batch'"):
+        cyclegan.Discriminator(2, norm="batch")
     with pytest.raises(BadInput, match="blocks -1"):
-        cyclegan.Generator(2, -1)
+        kind(2, -1)
+
+
+def test_a_judge_without_norm_sees_how_strong_a_colour_is():
+    """With instance norm, scaled features are the same picture to it."""
+    images, moved = torch.randn(2, 4, 64, 64), {}
+    for norm in ("instance", "none"):
+        torch.manual_seed(0)
+        judge = cyclegan.Discriminator(4, 2, norm=norm)
+        bright, pale = judge(images), judge(images / 2)
+        moved[norm] = (bright - pale).norm() / bright.norm()
+    assert moved["instance"] < 0.1
+    assert moved["none"] > 0.4
+
+
+def test_shortcuts_carry_the_picture_past_the_residual_blocks():
+    generator = cyclegan.ShortcutGenerator(4, 1)
+    for parameter in generator.deep.parameters():
+        torch.nn.init.zeros_(parameter)
+    images = torch.randn(1, 4, 16, 16, requires_grad=True)
+    (grad,) = torch.autograd.grad(generator(images).sum(), images)
+    assert (grad != 0).all()

@@ -27,7 +27,8 @@ SMALL |= {
 }
 SMALL |= {
     "cyclegan.Generator": [{"features": 2, "blocks": 1}],
-    "cyclegan.Discriminator": [{"features": 2}, {"features": 2, "stages": 1, "channels": 3}],
+    "cyclegan.ShortcutGenerator": [{"features": 4, "blocks": 1}, {"features": 5, "blocks": 0, "channels": 3}],
+    "cyclegan.Discriminator": [{"features": 2}, {"features": 2, "stages": 1, "channels": 3, "norm": "none"}],
 }
 # A `Listed` has whatever layers a notebook gives it: test_listed.py.
 EVERY = [(name, options) for name in NETWORKS if name != "listed.Listed" for options in SMALL[name]]

@@ -21,11 +21,12 @@ def system(**settings) -> CycleGAN:
     return CycleGAN(*networks, **{"steps": 10, **settings})
 
 
-@pytest.mark.parametrize("loss", ["least_squares", "bce"])
-def test_the_step_written_out(loss, monkeypatch):
-    """The paper's equations 1 to 3 and the identity loss, by the plainest code."""
+@pytest.mark.parametrize(("loss", "penalty"), [("least_squares", 0.0), ("bce", 0.0), ("least_squares", 0.3)])
+def test_the_step_written_out(loss, penalty, monkeypatch):
+    """The paper's equations 1 to 3, the identity loss and R1 in each fourth step, by the plainest code."""
     monkeypatch.setattr(device, "number_format", lambda _: "fp32")
-    ours = system(loss=loss, cycle=7.0, identity=2.0, pool=0, learning_rate_g=1e-3, learning_rate_d=3e-4)
+    settings = {"cycle": 7.0, "identity": 2.0, "pool": 0, "penalty": penalty}
+    ours = system(loss=loss, **settings, learning_rate_g=1e-3, learning_rate_d=3e-4)
     to_cartoon, to_face, cartoons, faces = (copy.deepcopy(network) for network in ours.networks.values())
     translators = [*to_cartoon.parameters(), *to_face.parameters()]
     judges = [*cartoons.parameters(), *faces.parameters()]
@@ -40,7 +41,12 @@ def test_the_step_written_out(loss, monkeypatch):
             else F.binary_cross_entropy_with_logits(logits, target)
         )
 
-    for _ in range(2):
+    def slope(judge, images):
+        images = images.clone().requires_grad_()
+        grads = [torch.autograd.grad(judge(one[None]).sum(), one, create_graph=True)[0] for one in images]
+        return sum((grad**2).sum() for grad in grads) / len(images)
+
+    for taken in range(2):
         facts = ours.step(FACES, CARTOONS)
         drawn, made = to_cartoon(FACES), to_face(CARTOONS)
         adversarial = is_real(cartoons(drawn), True) + is_real(faces(made), True)
@@ -51,8 +57,9 @@ def test_the_step_written_out(loss, monkeypatch):
         adam_g.step()
         against = is_real(cartoons(CARTOONS), True) + is_real(cartoons(drawn.detach()), False)
         against = against + is_real(faces(FACES), True) + is_real(faces(made.detach()), False)
+        held = 4 * penalty / 2 * (slope(cartoons, CARTOONS) + slope(faces, FACES)) if taken == 0 else 0
         adam_d.zero_grad()
-        (against / 2).backward()
+        (against / 2 + held).backward()
         adam_d.step()
     assert facts["loss_g"].item() == pytest.approx(adversarial.item(), rel=1e-4)
     assert facts["loss_d"].item() == pytest.approx(against.item() / 2, rel=1e-4)
@@ -115,6 +122,7 @@ def test_cost_counts_what_is_kept_and_learns_nothing():
 def test_bad_settings_are_named():
     for settings, says in (
         ({"cycle": -1.0}, "cycle -1.0"),
+        ({"penalty": -1.0}, "penalty -1.0"),
         ({"pool": -1}, "pool -1"),
         ({"loss": "hinge"}, "unknown loss"),
     ):
