@@ -123,7 +123,7 @@ def _moved(images: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 class Unpaired:
-    """Batches of two domains, nobody's picture beside its own: `[N, C, H, W]` of each, as of `Batches`."""
+    """Batches of two domains, nobody's picture beside its own: −1..1 `[N, C, H, W]` of each, half of them mirrored."""
 
     def __init__(
         self,
@@ -132,18 +132,14 @@ class Unpaired:
         batch_size: int,
         seed: int,
         device: torch.device | str = "cpu",
-        *,
-        flip: bool = True,
     ):
-        self.batch_size, self.flip, self.seed = batch_size, flip, seed
+        self.batch_size, self.seed = batch_size, seed
         self.sides = [
             Batches(images, batch_size, 2 * seed + side, device) for side, images in enumerate((faces, cartoons))
         ]
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         faces, cartoons = (side[step] for side in self.sides)
-        if not self.flip:
-            return faces, cartoons
         mirrored = torch.from_numpy(np.random.default_rng((self.seed, step)).random((2, self.batch_size)) < 0.5)
         turn = lambda images, chosen: torch.where(chosen.to(images.device)[:, None, None, None], images.flip(3), images)  # noqa: E731
         return turn(faces, mirrored[0]), turn(cartoons, mirrored[1])

@@ -59,17 +59,9 @@ class Run:
     def _forget(self) -> None:
         self.rows.clear()
         self.shown.clear()
-        made = (
-            "loss.png",
-            "sample.png",
-            "collapse.json",
-            "collapse.png",
-            "phrases.png",
-            "best.pt",
-            "generator.safetensors",
-        )
-        pictures = (self.folder / name for name in made)
-        for path in (self._metrics, *pictures, *self._checkpoints.paths()):
+        made = (self.folder / name for name in ("collapse.json", "best.pt", "generator.safetensors"))
+        pictures = self.folder.glob("*.png")
+        for path in (self._metrics, *made, *pictures, *self._checkpoints.paths()):
             path.unlink(missing_ok=True)
 
     def restore(self) -> dict | None:

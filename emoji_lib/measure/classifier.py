@@ -28,9 +28,7 @@ def classes(learned: emoji.EmojiSet) -> tuple[list[str], Tensor]:
 def _classifier() -> Classifier:
     tensors = load_file(FILE)
     network = Classifier(len(tensors["head.bias"]))
-    network.load_state_dict(
-        {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
-    )
+    network.load_state_dict(tensors)
     return network.eval().requires_grad_(False)
 
 

@@ -67,7 +67,7 @@ def encoder(name: str) -> tuple[nn.Module, str]:
     if not path.is_file():
         raise BadInput(f"{path} is missing: `python -m emoji_lib encoders` trains it")
     network = Encoder()
-    network.load_state_dict({key: tensor.float() for key, tensor in load_file(path).items()})
+    network.load_state_dict(load_file(path))
     return network.eval().requires_grad_(False), hashlib.sha256(path.read_bytes()).hexdigest()
 
 

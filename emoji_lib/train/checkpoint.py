@@ -100,9 +100,7 @@ def load_weights(path: Path) -> tuple[nn.Module, dict]:
         ) from error
     network = build(metadata["network"], options)
     try:
-        network.load_state_dict(
-            {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
-        )
+        network.load_state_dict(tensors)  # copied into float32
     except RuntimeError as error:
         raise BadInput(f"{path} does not fit {metadata['network']} {metadata['options']}: {error}") from error
     return network.eval(), facts
