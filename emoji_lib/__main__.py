@@ -97,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("images", nargs="+", metavar="IMAGE", help="PNGs or JPEGs of faces that fill the picture")
     one.add_argument(
-        "--run", default="", help="translate with this run of notebook 07 (default: the newest of 07-quick)"
+        "--run", default="", help="translate with this run of notebook 07 (default: the newest of 07-long)"
     )
     one.add_argument("--out", default="cartoons", help="a folder for the PNGs (default: cartoons)")
     one.add_argument("--json", action="store_true", help="print facts for machines")

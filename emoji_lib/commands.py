@@ -150,7 +150,7 @@ def draw(options: argparse.Namespace) -> None:
 
 def translate(options: argparse.Namespace) -> None:
     from emoji_lib.log import faces, samples
-    from emoji_lib.log.record import find_run
+    from emoji_lib.log.record import find_run, read_record
 
     paths = [Path(given).expanduser() for given in options.images]
     run = find_run(options.run or faces.TRANSLATES, samples.WEIGHTS)
@@ -160,7 +160,9 @@ def translate(options: argparse.Namespace) -> None:
         pairs = [{"image": str(path), "file": str(file)} for path, file in zip(paths, files, strict=True)]
         print(json.dumps({"run": run.name, "translations": pairs}, indent=2, ensure_ascii=False))
         return
+    learned = read_record(run).get("parameters", {}).get("selection", "faces of its own")
     print(f"{len(files)} RGBA PNGs in {Path(options.out).expanduser()}/, by {run.name}")
+    print(f"it has learned from {learned}; expect little of pictures that look otherwise")
 
 
 def evaluate(options: argparse.Namespace) -> None:

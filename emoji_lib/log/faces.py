@@ -19,7 +19,7 @@ from emoji_lib.measure.features import TRUSTED, features, standardised, views
 from emoji_lib.nets.cyclegan import TRANSLATORS
 from emoji_lib.train.checkpoint import load_weights
 
-TRANSLATES = "07-quick"  # the experiment that `translate` uses unless told otherwise
+TRANSLATES = "07-long"  # the experiment that `translate` uses unless told otherwise
 HELD_OUT = 4  # every so many pictures of a domain, one is never trained on
 
 
@@ -41,7 +41,7 @@ def translate(run: Path, paths: list[Path]) -> np.ndarray:
 
 def through(translator: Callable[[Tensor], Tensor], images: np.ndarray) -> np.ndarray:
     """uint8 `[N, C, H, W]` through a translator of −1..1 images."""
-    parts = torch.from_numpy(np.ascontiguousarray(images)).split(32)
+    parts = torch.from_numpy(np.array(images)).split(32)  # a copy: what is kept on disk is read-only
     return np.concatenate([to_uint8(translator(scale(part))) for part in parts])
 
 

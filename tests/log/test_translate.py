@@ -19,7 +19,7 @@ def run(tmp_path):
     folder.mkdir()
     torch.manual_seed(0)
     save_weights(folder / samples.WEIGHTS, cyclegan.Generator(2, 1), mode="RGBA", premultiplied=True, size=32)
-    (folder / "record.json").write_text("{}")
+    (folder / "record.json").write_text('{"parameters": {"selection": "twemoji"}}')
     return folder
 
 
@@ -40,6 +40,7 @@ def test_any_png_or_jpeg_becomes_an_rgba_png(run, tmp_path, capsys):
     assert [file.rsplit("/", 1)[1] for file in files] == ["0000-me.png", "0001-you.png", "0002-me.png"]  # two of a name
     for file in files:
         assert np.asarray(Image.open(file)).shape == (32, 32, 4)
+    assert "it has learned from twemoji" in translate(run, capsys, given[0], "--out", tmp_path / "out")[1]
 
 
 def test_what_is_no_image_is_refused_and_nothing_is_written(run, tmp_path, capsys):
