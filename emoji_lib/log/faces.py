@@ -20,6 +20,7 @@ from emoji_lib.nets.cyclegan import TRANSLATORS
 from emoji_lib.train.checkpoint import load_weights
 
 TRANSLATES = "07-long"  # the experiment that `translate` uses unless told otherwise
+Domain = tuple[EmojiSet, faces.Colours]
 HELD_OUT = 4  # every so many pictures of a domain, one is never trained on
 
 
@@ -59,33 +60,35 @@ def swatches(images: np.ndarray, given: faces.Colours) -> Image.Image:
     return plots.stack(strip(images), *(plots.tile(bar.astype(np.uint8), n) for bar in bars))
 
 
-def both(system, people: tuple[EmojiSet, faces.Colours], drawings: tuple[EmojiSet, faces.Colours], n: int) -> dict:
+def both(system, people: Domain, drawings: Domain, n: int) -> dict:
     """`judge` of up to `n` pictures in either direction, and of the same pictures left as they are."""
     people, drawings = (_some(*domain, n) for domain in (people, drawings))
     back = {"to_cartoon": "to_face", "to_face": "to_cartoon"}
     found, untouched = {}, {}
-    for name, way, (own, given), (other, _) in (
+    for name, way, own, other in (
         ("to cartoons", "to_cartoon", people, drawings),
         ("to faces", "to_face", drawings, people),
     ):
-        there = through(lambda images, way=way: system.translate(way, images), own.images)
+        images = own[0].images
+        there = through(lambda images, way=way: system.translate(way, images), images)
         again = through(lambda images, way=way: system.translate(back[way], images), there)
-        found[name] = judge(there, given, again, own, other)
-        untouched[f"{name}: untouched"] = judge(own.images, given, own.images, own, other)
+        found[name] = judge(there, again, own, other)
+        untouched[f"{name}: untouched"] = judge(images, images, own, other)
     return found | untouched
 
 
-def _some(domain: EmojiSet, given: faces.Colours, n: int) -> tuple[EmojiSet, faces.Colours]:
+def _some(domain: EmojiSet, given: faces.Colours, n: int) -> Domain:
     """The first `n` pictures."""
     return replace(domain, images=domain.images[:n], emoji=domain.emoji[:n]), given[:n]
 
 
-def judge(drawn: np.ndarray, given: faces.Colours, back: np.ndarray, own: EmojiSet, other: EmojiSet) -> dict:
-    """Scores of one direction: `drawn` translations of `own` pictures, whose colours are `given`, and their way `back`.
+def judge(drawn: np.ndarray, back: np.ndarray, own: Domain, target: Domain) -> dict:
+    """Scores of one direction: `drawn` translations of `own` pictures, and their way `back`.
 
-    The kernel distances to real pictures of the `other` domain in the trusted encoders, the share of near-copies among
+    The kernel distances to real pictures of the `target` domain in the trusted encoders, the share of near-copies among
     the translations, the cycle error in 0..1, and for held-out pictures how well skin and hair are kept.
     """
+    (pictures, given), (other, theirs) = own, target
     unseen, known = held_out(len(drawn)), held_out(len(other))
     real, shown = views(other.images, premultiplied=True), views(drawn, premultiplied=True)
     result: dict = {"samples": len(drawn)}
@@ -96,10 +99,16 @@ def judge(drawn: np.ndarray, given: faces.Colours, back: np.ndarray, own: EmojiS
     learned = protocol.thumbnails(real[~known])
     yardstick = scores.nearest(protocol.thumbnails(real[known]), learned)[0]
     result["memorised"] = scores.memorised(scores.nearest(protocol.thumbnails(shown), learned)[0], yardstick)
-    result["cycle"] = float(np.abs(back.astype(float) - own.images).mean() / 255)
-    for what, palette in (("skin", given.skin), ("hair", given.hair)):
-        known_colours = np.unique(palette[~np.isnan(palette[:, 0])], axis=0)
-        if len(known_colours) > 1:
-            kept = colours.kept(colours.read(drawn[unseen], what), palette[unseen], known_colours)
+    result["cycle"] = float(np.abs(back.astype(float) - pictures.images).mean() / 255)
+    for what in ("skin", "hair"):
+        wanted, palette = getattr(given, what), _palette(getattr(given, what))
+        if len(palette) > 1:
+            read = colours.read(drawn[unseen], what)
+            kept = colours.kept(read, wanted[unseen], palette, _palette(getattr(theirs, what)))
             result[what] = {key: protocol.round_off(value) for key, value in kept.items()}
     return result
+
+
+def _palette(colours: np.ndarray) -> np.ndarray:
+    """The known colours `[K, 3]`, each once."""
+    return np.unique(colours[~np.isnan(colours[:, 0])], axis=0)

@@ -102,15 +102,13 @@ def translations(rows: dict[str, dict]) -> str:
         table.append([name, kids, number(one["memorised"]), number(one["cycle"])])
     lines = _columns(table)
     for what in ("skin", "hair"):
-        table = [
-            [f"{what} kept", "error", "by chance", "blind", "nearest tone", "by chance", "blind", "held-out faces"]
-        ]
+        against = {"": "", "_chance": "by chance", "_blind": "blind", "_palette": "palette"}
+        heads = [heading or name for name in ("error", "nearest tone") for heading in against.values()]
+        table = [[f"{what} kept", *heads, "held-out faces"]]
         for name, one in rows.items():
             if found := one.get(what):
-                values = [
-                    found[f"{key}{against}"] for key in ("error", "agreement") for against in ("", "_chance", "_blind")
-                ]
-                table.append([name, *map(number, values), str(found["faces"])])
+                values = [found.get(f"{key}{end}") for key in ("error", "agreement") for end in against]
+                table.append([name, *map(number, values), f"{found['faces']:.0f}"])
         lines += ["", *_columns(table)] if len(table) > 1 else []
     return "\n".join(lines)
 

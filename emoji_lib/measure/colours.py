@@ -20,24 +20,32 @@ def error(found: np.ndarray, wanted: np.ndarray) -> float:
     return float(np.linalg.norm(found - wanted, axis=1).mean())
 
 
+def nearest(colours: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Which of a palette `[K, 3]` each colour `[N, 3]` is nearest to, `[N]`."""
+    return np.linalg.norm(colours[:, None] - palette[None], axis=2).argmin(1)
+
+
 def agreement(found: np.ndarray, wanted: np.ndarray, palette: np.ndarray) -> float:
     """Share of colours `[N, 3]` that are nearest to the same colour of a palette `[K, 3]` as the wanted ones."""
-    nearest = lambda colours: np.linalg.norm(colours[:, None] - palette[None], axis=2).argmin(1)  # noqa: E731
-    return float((nearest(found) == nearest(wanted)).mean())
+    return float((nearest(found, palette) == nearest(wanted, palette)).mean())
 
 
-def kept(found: np.ndarray, wanted: np.ndarray, palette: np.ndarray, rolls: int = 8) -> dict[str, float]:
+def kept(
+    found: np.ndarray, wanted: np.ndarray, palette: np.ndarray, others: np.ndarray, rolls: int = 8
+) -> dict[str, float]:
     """Colour error and agreement of translations, beside those of two that keep nothing: `chance` gives each face the
-    translation of another, `blind` gives all the same colour, the best there is for each measure.
+    translation of another, `blind` gives all the same colour, the best there is for each measure. Where the other
+    domain's own colours are known, `palette` gives each face the nearest of them: more is not to be had by a translator
+    whose pictures pass for that domain's, but by accident.
 
-    Rows where `wanted` is not known are left out. Colours `[N, 3]`, palette `[K, 3]`.
+    Rows where `wanted` is not known are left out. Colours `[N, 3]`, palettes `[K, 3]` and `[M, 3]`.
     """
     known = ~np.isnan(wanted[:, 0])
     found, wanted = found[known], wanted[known]
     turns = np.linspace(1, len(found) - 1, rolls).astype(int)
     same = [np.broadcast_to(colour, wanted.shape) for colour in palette]
     middle = np.broadcast_to(wanted.mean(0), wanted.shape)
-    return {
+    result = {
         "error": error(found, wanted),
         "error_chance": float(np.mean([error(np.roll(found, turn, 0), wanted) for turn in turns])),
         "error_blind": error(middle, wanted),
@@ -46,3 +54,7 @@ def kept(found: np.ndarray, wanted: np.ndarray, palette: np.ndarray, rolls: int 
         "agreement_blind": max(agreement(one, wanted, palette) for one in same),
         "faces": int(known.sum()),
     }
+    if len(others):
+        best = others[nearest(wanted, others)]
+        result |= {"error_palette": error(best, wanted), "agreement_palette": agreement(best, wanted, palette)}
+    return result

@@ -10,18 +10,20 @@ PALETTE = np.array([[250, 220, 200], [120, 80, 60], [200, 160, 120]], float)
 
 def test_a_faithful_translator_a_blind_one_and_chance():
     wanted = PALETTE[np.arange(30) % 3]
-    kept = colours.kept(wanted + 5, wanted, PALETTE)
+    kept = colours.kept(wanted + 5, wanted, PALETTE, PALETTE[:2] + 2)
     assert kept["error"] == pytest.approx(5 * 3**0.5)
     assert kept["agreement"] == 1
     assert kept["agreement_blind"] == pytest.approx(1 / 3)
     assert kept["agreement_chance"] < 0.6
     assert kept["error_blind"] > kept["error"]
-    assert colours.kept(wanted[::-1], wanted, PALETTE)["agreement"] < 0.6
+    assert kept["agreement_palette"] == pytest.approx(2 / 3)  # the third colour is not to be had
+    assert kept["error_palette"] == pytest.approx((2 * 2 * 3**0.5 + np.linalg.norm([52, 62, 82])) / 3)
+    assert colours.kept(wanted[::-1], wanted, PALETTE, PALETTE[:0])["agreement"] < 0.6
 
 
 def test_unknown_colours_are_left_out():
     wanted = np.where(np.arange(30)[:, None] < 10, np.nan, PALETTE[np.arange(30) % 3])
-    assert colours.kept(np.nan_to_num(wanted), wanted, PALETTE)["faces"] == 20
+    assert colours.kept(np.nan_to_num(wanted), wanted, PALETTE, PALETTE)["faces"] == 20
 
 
 def test_colours_are_read_straight_from_premultiplied_pictures():
