@@ -93,7 +93,10 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--json", action="store_true", help="print facts for machines")
 
     one = command(
-        commands.translate, "translate", "a face to its cartoon, for any PNG or JPEG", "translate face.png --out cartoons"
+        commands.translate,
+        "translate",
+        "a face to its cartoon, for any PNG or JPEG",
+        "translate face.png --out cartoons",
     )
     one.add_argument("images", nargs="+", metavar="IMAGE", help="PNGs or JPEGs of faces that fill the picture")
     one.add_argument(
