@@ -109,6 +109,6 @@ def judge(drawn: np.ndarray, back: np.ndarray, own: Domain, target: Domain) -> d
     return result
 
 
-def _palette(colours: np.ndarray) -> np.ndarray:
-    """The known colours `[K, 3]`, each once."""
-    return np.unique(colours[~np.isnan(colours[:, 0])], axis=0)
+def _palette(given: np.ndarray) -> np.ndarray:
+    """The known of colours `[N, 3]`, each once, `[K, 3]`."""
+    return np.unique(given[~np.isnan(given[:, 0])], axis=0)
