@@ -20,6 +20,9 @@ HYPERPARAMETERS = {
     "loss": "loss",
     "augment": "augment",
     "ema": "EMA",
+    "cycle": "cycle",
+    "identity": "identity",
+    "penalty": "penalty",
 }
 
 
