@@ -154,9 +154,9 @@ def _experiment(name: str, entry, path: Path) -> Experiment:
     parameters = entry.get("parameters") or {} if isinstance(entry, dict) else None
     if not isinstance(parameters, dict) or "notebook" not in entry or entry.keys() - known:
         raise BadInput(f"{path}: {name} needs a notebook and may have source, about, needs and parameters (a mapping)")
-    words = (entry.get(key, "") for key in ("source", "about"))
-    rest = entry.get("row_of", ""), entry.get("search", {}), entry.get("needs", "")
-    one = Experiment(name, entry["notebook"], *words, parameters, *rest)
+    words = {key: entry.get(key, "") for key in ("source", "about", "needs")}
+    swept, searched = entry.get("row_of", ""), entry.get("search", {})
+    one = Experiment(name, entry["notebook"], **words, parameters=parameters, sweep=swept, search=searched)
     if not one.path.is_file():
         raise BadInput(f"{path}: {name} names the notebook {one.notebook!r}, which is not in {NOTEBOOKS.name}/")
     known = parameters_of(one.path)

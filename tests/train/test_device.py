@@ -1,5 +1,8 @@
 """bf16 against float32 for every kind of layer in use: a bad build of torch is noticed here rather than trusted."""
 
+import platform
+import resource
+
 import pytest
 import torch
 
@@ -51,3 +54,14 @@ def test_bf16_stays_by_float32(kind, where, monkeypatch):
     for number, (one, other) in enumerate(zip(exact, rounded, strict=True)):
         error = (one - other).norm() / one.norm()
         assert error < 0.02, f"result {number} is {error:.3f} off"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have other habits")
+def test_memory_of_large_tensors_is_used_again():
+    """Fresh memory costs a fault for each page; the flags' discriminator takes 64 MB many times a round."""
+    device.pick("cpu")
+    for turn in range(30):
+        if turn == 20:  # until then the heap may still find its size
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.ones(2**24)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 2**26 // resource.getpagesize()
