@@ -4,7 +4,6 @@ import argparse
 import importlib.util
 import json
 import os
-import sys
 from pathlib import Path
 
 from emoji_lib import BadInput, RunFailed
@@ -13,9 +12,12 @@ from emoji_lib import BadInput, RunFailed
 
 
 def data(options: argparse.Namespace) -> None:
+    from collections import Counter
+
     from emoji_lib.data import emoji, split
 
     library = emoji.open_library(Path(options.folder).expanduser() if options.folder else None)
+    parts = Counter(map(split.part_of, library.emoji))
     facts = {
         "source": library.source.found,
         "version": library.source.version,
@@ -24,7 +26,7 @@ def data(options: argparse.Namespace) -> None:
         "size": library.images.shape[-1],
         "sha256": library.sha256(range(len(library.emoji))),
         "selections": library.counts(),
-        "split": {part: len(library.choose(f"all:{part}")) for part in split.PARTS},
+        "split": {part: parts[part] for part in split.PARTS},
     }
     if options.json:
         print(json.dumps(facts, indent=2))
@@ -38,6 +40,7 @@ def data(options: argparse.Namespace) -> None:
 
 
 def list_experiments(options: argparse.Namespace) -> None:
+    from emoji_lib.files import is_held
     from emoji_lib.log import experiments
     from emoji_lib.log.record import RESULTS, RUNS, newest, runs_in
 
@@ -51,7 +54,8 @@ def list_experiments(options: argparse.Namespace) -> None:
             "source": experiment.source,
             "about": experiment.about,
         }
-        rows.append(row | {"state": record["status"], "newest": str(folder) if folder else None})
+        state = "running" if folder and is_held(folder) else record["status"]
+        rows.append(row | {"state": state, "newest": str(folder) if folder else None})
     if options.json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return
@@ -153,15 +157,18 @@ def translate(options: argparse.Namespace) -> None:
     from emoji_lib.log.record import find_run, read_record
 
     paths = [Path(given).expanduser() for given in options.images]
+    out = Path(options.out).expanduser()
+    if lost := [path for path in paths if (out / f"{path.stem}.png").resolve() == path.resolve()]:
+        raise BadInput(f"the translation of {lost[0]} would take its place; give another folder than --out {out}")
     run = find_run(options.run or faces.TRANSLATES, samples.WEIGHTS)
     images = faces.translate(run, paths)
-    files = samples.save(images, "RGBA", Path(options.out).expanduser(), names=[path.stem for path in paths])
+    files = samples.save(images, "RGBA", out, names=[path.stem for path in paths])
     if options.json:
         pairs = [{"image": str(path), "file": str(file)} for path, file in zip(paths, files, strict=True)]
         print(json.dumps({"run": run.name, "translations": pairs}, indent=2, ensure_ascii=False))
         return
     learned = read_record(run).get("parameters", {}).get("selection", "faces of its own")
-    print(f"{len(files)} RGBA PNGs in {Path(options.out).expanduser()}/, by {run.name}")
+    print(f"{len(files)} RGBA PNGs in {out}/, by {run.name}")
     print(f"it has learned from {learned}; expect little of pictures that look otherwise")
 
 
@@ -179,7 +186,8 @@ def evaluate(options: argparse.Namespace) -> None:
     if not options.alone:
         rows |= protocol.reference_rows(reference)
     if options.keep:
-        write_record(run, read_record(run) | {"scores": judged})
+        record = read_record(run)
+        write_record(run, record | {"scores": record["scores"] | judged})
     if options.panel:
         panel = samples.neighbours(seen, reference)
         write_whole(Path(options.panel), lambda partial: panel.save(partial, "png"))
@@ -250,19 +258,12 @@ def sweep(options: argparse.Namespace) -> None:
 
 
 def search(options: argparse.Namespace) -> None:
-    import subprocess
-
     from emoji_lib.log import search as searches
 
     if options.trials < 1 or options.jobs < 1:
         raise BadInput(f"--trials {options.trials} and --jobs {options.jobs} must be at least 1")
     study = searches.open_study(options.name, options.storage)
-    given = ["--trials", str(options.trials), "--storage", options.storage]
-    command = [sys.executable, "-m", "emoji_lib", "search", options.name, *given]
-    others = [subprocess.Popen(command) for _ in range(options.jobs - 1)]
-    searches.work(options.name, options.trials, options.storage)
-    for other in others:
-        other.wait()
+    searches.work_together(options.name, options.trials, options.storage, options.jobs)
     print(searches.text(study))
 
 

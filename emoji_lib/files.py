@@ -1,9 +1,12 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and folders that one process has to itself."""
 
 import contextlib
+import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from emoji_lib import BadInput
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
@@ -25,3 +28,26 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Have a folder to oneself, until the block or the process ends. Raises `BadInput` where another process has it."""
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BadInput(f"{folder} is being worked on by another process; wait for its end, or stop it") from error
+        yield
+    finally:
+        os.close(place)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether some process has the folder to itself."""
+    try:
+        with held(folder):
+            return False
+    except BadInput:
+        return True

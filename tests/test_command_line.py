@@ -30,6 +30,12 @@ def test_data_for_machines_and_for_people(capsys):
     assert "faces                  119" in capsys.readouterr().out
 
 
+def test_data_of_ones_own(tmp_path, capsys):
+    Image.new("RGBA", (72, 72)).save(tmp_path / "mine.png")
+    assert main(["data", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["split"] == {"train": 1, "validation": 0, "test": 0}
+
+
 def test_list_shows_every_experiment(capsys):
     assert main(["list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
@@ -45,6 +51,8 @@ def test_list_shows_every_experiment(capsys):
         (("run", "02-quik"), "did you mean '02-quick'?"),
         (("sample", "nothing"), "no run 'nothing'"),
         (("data", "./nowhere"), "no folder nowhere"),
+        (("bench", "--batch", "0"), "--batch 0: there are 4,009 pictures"),
+        (("bench", "--batch", "5000"), "--batch 5000: there are 4,009 pictures"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_2(arguments, told):
@@ -95,6 +103,7 @@ def test_samples_are_rgba_with_clean_transparency_and_repeat(premultiplied, tmp_
         assert not pixels[pixels[..., 3] == 0].any()
         np.testing.assert_array_equal(pixels, np.asarray(Image.open(tmp_path / "b" / name)))
     assert main(["sample", str(folder), "--n", "0"]) == 2
+    assert main(["sample", str(folder), "--seed", str(2**64)]) == 2
 
 
 def test_the_readme_is_in_step_with_the_results():

@@ -74,7 +74,7 @@ class Captioned(Batches):
     Each example is a label at random, one of its pictures and one of its phrases, so that an emoji in six skin tones
     counts once. Of every `same_every` batches the last has one label and one phrase throughout, and its pictures are
     the label's variants, with replacement (EmotiGAN, section III.B, with 2); 0 leaves such batches out. A label with
-    one picture and no variants is padded with copies, mirrored and moved by up to `MOVED` pixels.
+    one picture and no variants is padded with copies, each moved by up to `MOVED` pixels.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Captioned(Batches):
     def chosen(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Which pictures and which phrases make up batch `step`, each `[N]`."""
         rng, labels = np.random.default_rng((self.seed, step)), self.captions.labels
-        if self.same_every and step % self.same_every == self.same_every - 1:
+        if self._same(step):
             label = rng.integers(len(labels))
             pictures = rng.choice(labels[label].variants, self.batch_size)
             return pictures, np.repeat(rng.choice(self.captions.of[label]), self.batch_size)
@@ -104,22 +104,24 @@ class Captioned(Batches):
         pictures = [rng.choice(labels[label].pictures) for label in drawn]
         return np.array(pictures), np.array([rng.choice(self.captions.of[label]) for label in drawn])
 
+    def _same(self, step: int) -> bool:
+        return bool(self.same_every) and step % self.same_every == self.same_every - 1
+
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         chosen, spoken = self.chosen(step)
         images = scale(self.images[torch.from_numpy(chosen).to(self.images.device)])
-        if len(set(chosen)) == 1:
+        if self._same(step) and len(set(chosen)) == 1:
             images = _moved(images, np.random.default_rng((self.seed, step, 1)))
         return images, self.vectors[torch.from_numpy(spoken).to(self.images.device)]
 
 
 def _moved(images: Tensor, rng: np.random.Generator) -> Tensor:
-    """−1..1 `[N, C, H, W]`, each mirrored or not and moved by its own number of pixels; what moves in is −1."""
+    """−1..1 `[N, C, H, W]`, each moved by its own number of pixels; what moves in is −1. Arrows are not mirrored."""
     side, padded = images.shape[-1], F.pad(images, (MOVED,) * 4, value=-1.0)
     corners = rng.integers(2 * MOVED + 1, size=(len(images), 2))
-    moved = [one[:, top : top + side, left : left + side] for one, (top, left) in zip(padded, corners, strict=True)]
-    mirrored = torch.from_numpy(rng.random(len(images)) < 0.5).to(images.device)[:, None, None, None]
-    images = torch.stack(moved)
-    return torch.where(mirrored, images.flip(3), images)
+    return torch.stack(
+        [one[:, top : top + side, left : left + side] for one, (top, left) in zip(padded, corners, strict=True)]
+    )
 
 
 class Unpaired:

@@ -189,7 +189,7 @@ def _celeba(root: Path, size: int, limit: int) -> tuple[EmojiSet, Colours]:
 def _cartoonset(root: Path, size: int, limit: int) -> tuple[EmojiSet, Colours]:
     """Google's Cartoonset 10k or 100k: PNGs, each with a CSV of `"attribute", value, number of values`.
 
-    Its skin and hair are palette indices; a colour is the mean that the pictures of an index have where it shows.
+    Its skin and hair are palette indices; a colour is the median that the pictures of an index have where it shows.
     """
     paths = sorted(root.glob("**/cs*.png"))[: limit or None]
     if not paths:
@@ -217,10 +217,13 @@ def attributes(path: Path) -> dict[str, int]:
 
 
 def _means(images: np.ndarray, numbers: list[int], box: tuple[float, float, float, float]) -> np.ndarray:
-    """For each picture the median colour, of all with its number, within `box`: top, bottom, left, right as shares."""
+    """For each picture the median straight colour, of all with its number, within `box` (top, bottom, left, right as
+    shares), of premultiplied RGBA.
+    """
     side, known = images.shape[-1], np.array(numbers)
     top, bottom, left, right = (round(share * side) for share in box)
-    inside = np.median(images[:, :3, top:bottom, left:right], (2, 3)).astype(np.float32)
+    inside = np.median(images[:, :, top:bottom, left:right], (2, 3)).astype(np.float32)
+    inside = (inside[:, :3] * 255 / np.maximum(inside[:, 3:], 1)).clip(0, 255)
     return np.stack([np.median(inside[known == number], 0) for number in numbers])
 
 

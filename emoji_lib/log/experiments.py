@@ -12,6 +12,7 @@ import yaml
 
 from emoji_lib import BadInput, nearest
 from emoji_lib.data.emoji import ROOT
+from emoji_lib.log.record import differences
 
 NOTEBOOKS = ROOT / "notebooks"
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -71,11 +72,16 @@ class Experiment:
     parameters: dict
     sweep: str = ""  # the sweep whose row this is
     search: dict = field(default_factory=dict)  # ranges and choices that a search may try
-    needs: str = ""  # what only the user can bring; such an experiment runs when it is named, and never by itself
+    needs: str = ""  # what only the user can bring, a path in the repository or in words; without it, runs when named
 
     @property
     def path(self) -> Path:
         return NOTEBOOKS / f"{self.notebook}.ipynb"
+
+    @property
+    def ready(self) -> bool:
+        """Whether what it needs is there."""
+        return not self.needs or (ROOT / self.needs).exists()
 
 
 def parameters_of(path: Path) -> dict[str, Parameter]:
@@ -183,6 +189,10 @@ class Plan:
     parameters: dict
     injected: dict
     changed: dict
+
+    def apart(self, record: dict) -> str:
+        """Where a run's parameters differ from these; it may go on on another device."""
+        return differences(record["parameters"], self.parameters | {"device": record["parameters"].get("device")})
 
 
 def plan(name: str, given: dict) -> Plan:

@@ -61,8 +61,8 @@ def swatches(images: np.ndarray, given: faces.Colours) -> Image.Image:
 
 
 def both(system, people: Domain, drawings: Domain, n: int) -> dict:
-    """`judge` of up to `n` pictures in either direction, and of the same pictures left as they are."""
-    people, drawings = (_some(*domain, n) for domain in (people, drawings))
+    """`judge` of up to `n` pictures (4 at least) in either direction, and of the same pictures left as they are."""
+    people, drawings = (_some(*domain, max(n, HELD_OUT)) for domain in (people, drawings))
     back = {"to_cartoon": "to_face", "to_face": "to_cartoon"}
     found, untouched = {}, {}
     for name, way, own, other in (

@@ -8,8 +8,10 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from emoji_lib.files import is_held
 from emoji_lib.log import experiments
 from emoji_lib.log.record import GOOD, RESULTS, runs_in
+from emoji_lib.train.device import pick
 
 GRACE = 30.0  # seconds a run gets to put down its checkpoint
 
@@ -17,18 +19,26 @@ GRACE = 30.0  # seconds a run gets to put down its checkpoint
 def waiting(out: Path = RESULTS, names: Iterable[str] = ()) -> list[tuple[str, bool]]:
     """Experiments without a finished run in `out`, and whether one was begun; longest-waiting first.
 
-    A run that was begun has waited since then; those never begun follow in the order of `experiments.yaml`. Runs that
-    failed are not begun again by themselves, nor are those begun that need what only the user can bring: `run NAME`
-    does that.
+    A run that was begun has waited since then; those never begun follow in the order of `experiments.yaml`. What some
+    process is running does not come. Runs that failed, and experiments that lack what only the user can bring, come
+    only when they are named.
     """
-    unchanged = [record for _, record in runs_in(out) if not record.get("changed")]
-    good = {record["experiment"]: record for record in unchanged if record["status"] in GOOD}
-    newest = {record["experiment"]: record for record in unchanged} | good
-    alone = [name for name, one in experiments.load().items() if not one.needs]
-    wanted = [experiments.find(name).name for name in names] or alone
-    begun = [name for name in wanted if name in newest and newest[name]["status"] == "interrupted"]
-    begun.sort(key=lambda name: newest[name].get("resumed", [newest[name]])[-1]["started"])
-    return [(name, True) for name in begun] + [(name, False) for name in wanted if name not in newest]
+    runs: dict[str, list[tuple[Path, dict]]] = {}
+    for folder, record in runs_in(out):
+        if not record.get("changed"):
+            runs.setdefault(record["experiment"], []).append((folder, record))
+    alone = [name for name, one in experiments.load().items() if one.ready]
+    begun, fresh = [], []
+    for name in [experiments.find(name).name for name in names] or alone:
+        mine, plan = runs.get(name, []), experiments.plan(name, {})
+        if any(record["status"] in GOOD or is_held(folder) for folder, record in mine):
+            continue
+        pieces = [record for _, record in mine if record["status"] == "interrupted" and not plan.apart(record)]
+        if pieces:
+            begun.append((pieces[-1].get("resumed", pieces[-1:])[-1]["started"], name))
+        elif names or not any(record["status"] == "failed" for _, record in mine):
+            fresh.append(name)
+    return [(name, True) for _, name in sorted(begun)] + [(name, False) for name in fresh]
 
 
 def run_missing(
@@ -43,6 +53,8 @@ def run_missing(
 
     After `minutes` (0: no end) running ones are asked to stop, which keeps a checkpoint, and go on at the next call.
     """
+    if device:
+        pick(device)  # better refused once than by every run
     deadline = time.monotonic() + minutes * 60 if minutes else float("inf")
     queue, running, ended = waiting(out, names), {}, {}
     threads = str(max(1, (os.cpu_count() or 1) // jobs))  # side by side, threads of two runs would wait for each other
@@ -53,24 +65,26 @@ def run_missing(
                 command = [sys.executable, "-m", "emoji_lib", "run", name, "--out", str(out)]
                 command += ["--resume"] if begun else []
                 command += ["-p", "device", device] if device else []
-                running[name] = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": threads})
+                # In a group of its own: Ctrl-C reaches it through us, once.
+                environment = os.environ | {"OMP_NUM_THREADS": threads}
+                running[name] = subprocess.Popen(command, env=environment, process_group=0)
             if time.monotonic() >= deadline:
-                _stop(running)
+                stop(running.values())
             for name, process in list(running.items()):
                 if process.poll() is not None:
                     ended[name] = {0: "finished", 130: "interrupted"}.get(process.returncode, "failed")
                     del running[name]
             time.sleep(0.2)
-    except KeyboardInterrupt:
-        _stop(running)
-        raise
+    finally:
+        stop(running.values())
     return ended
 
 
-def _stop(running: dict[str, subprocess.Popen]) -> None:
-    for process in running.values():
+def stop(processes: Iterable[subprocess.Popen]) -> None:
+    """Ask each to stop, and see to it that it does."""
+    for process in processes:
         process.send_signal(signal.SIGTERM)
-    for process in running.values():
+    for process in processes:
         try:
             process.wait(GRACE)
         except subprocess.TimeoutExpired:

@@ -17,7 +17,6 @@ from emoji_lib.log import plots, samples, show
 from emoji_lib.log.record import RESULTS, scores_of
 from emoji_lib.measure import matching
 from emoji_lib.nets.emotigan import Generator
-from emoji_lib.nets.layers import SAMPLING
 from emoji_lib.train.checkpoint import load_weights
 
 NOTEBOOK = "06_text_to_emoji"
@@ -57,8 +56,7 @@ class Artist:
         """`n` pictures of a phrase, uint8 `[N, 4, 72, 72]` with straight colour; `truncation` scales the noise."""
         if not 1 <= n <= MOST:
             raise BadInput(f"--n {n} is not between 1 and {MOST:,}")
-        if not 0 <= seed < 2**62:
-            raise BadInput(f"--seed {seed} is not between 0 and 2**62")
+        samples.check_seed(seed)
         if not (0 <= truncation < math.inf):
             raise BadInput(
                 f"--truncation {truncation} is negative or not finite; 1 is as trained, 0 the typical picture"
@@ -67,7 +65,7 @@ class Artist:
 
     def of(self, embeddings: Tensor, seed: int = 0, truncation: float = 1.0) -> np.ndarray:
         """A picture of each embedding `[N, E]`, uint8 `[N, 4, 72, 72]` with straight colour."""
-        latents = self.generator.about(embeddings, torch.Generator().manual_seed(SAMPLING + seed))
+        latents = self.generator.about(embeddings, torch.Generator().manual_seed(seed))
         latents[:, : self.generator.options["latent"]] *= truncation
         return samples.straight(self.generator, latents, self.facts)
 

@@ -60,6 +60,11 @@ def code() -> dict:
     }
 
 
+def dirty(record: dict) -> bool:
+    """Whether some piece of a run was made by code that no commit holds."""
+    return any(piece["dirty"] for piece in (record, *record.get("resumed", [])))
+
+
 def create(
     experiment: str, notebook: str, source: str, parameters: dict, out: Path = RUNS, *, changed: dict | None = None
 ) -> Path:

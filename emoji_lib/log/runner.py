@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 
 from emoji_lib import BadInput, RunFailed
-from emoji_lib.files import write_whole
+from emoji_lib.files import held, write_whole
 from emoji_lib.log import experiments
 from emoji_lib.log.record import (
     FOLDER_VARIABLE,
@@ -23,7 +23,7 @@ from emoji_lib.log.record import (
     RUNS,
     code,
     create,
-    differences,
+    dirty,
     read_record,
     runs_in,
     write_record,
@@ -54,11 +54,20 @@ def run(plan: experiments.Plan, *, out: Path = RUNS, resume: bool = False) -> Pa
 def _run(plan: experiments.Plan, out: Path, resume: bool) -> Path:
     one = plan.experiment
     out.mkdir(parents=True, exist_ok=True)
-    folder = (
-        _taken_up(plan, out)
-        if resume
-        else create(one.name, one.notebook, one.source, plan.parameters, out, changed=plan.changed)
-    )
+    if resume:
+        folder = _unfinished(plan, out)
+    else:
+        folder = create(one.name, one.notebook, one.source, plan.parameters, out, changed=plan.changed)
+    with held(folder):
+        if resume:
+            _take_up(folder, plan)
+        _finish(folder, plan)
+    return folder
+
+
+def _finish(folder: Path, plan: experiments.Plan) -> None:
+    """Run a plan in its folder to the end, or say in its record why it did not get there."""
+    one = plan.experiment
     print(f"{one.name}: {one.notebook}.ipynb → {shown(folder)}", flush=True)
     before, started = read_record(folder)["seconds"], time.perf_counter()
     with _passing_on_signals(folder):
@@ -72,7 +81,6 @@ def _run(plan: experiments.Plan, out: Path, resume: bool) -> Path:
         write_record(folder, read_record(folder) | facts | {"status": "failed", "reason": reason})
         raise RunFailed(f"{one.name} failed: {reason}\nrecord and executed notebook: {shown(folder)}")
     write_record(folder, read_record(folder) | facts)
-    return folder
 
 
 def newest_unfinished(plan: experiments.Plan, out: Path) -> Path | None:
@@ -81,29 +89,28 @@ def newest_unfinished(plan: experiments.Plan, out: Path) -> Path | None:
     One with the plan's parameters comes before any other, which could not go on.
     """
     runs = [(folder, record) for folder, record in runs_in(out) if record["experiment"] == plan.experiment.name]
-    runs = [run for run in runs if not _apart(run[1], plan)] or runs
+    runs = [run for run in runs if not plan.apart(run[1])] or runs
     return runs[-1][0] if runs and runs[-1][1]["status"] not in GOOD else None
 
 
-def _apart(record: dict, plan: experiments.Plan) -> str:
-    """Where a run's parameters differ from the plan's; it may go on on another device."""
-    return differences(record["parameters"], plan.parameters | {"device": record["parameters"].get("device")})
+def _unfinished(plan: experiments.Plan, out: Path) -> Path:
+    """The `newest_unfinished`. Raises `BadInput` where there is none."""
+    if folder := newest_unfinished(plan, out):
+        return folder
+    raise BadInput(
+        f"nothing to resume: the newest run of {plan.experiment.name} in {shown(out)} is finished or was never begun; "
+        "run it without --resume"
+    )
 
 
-def _taken_up(plan: experiments.Plan, out: Path) -> Path:
-    """The newest run of the plan in `out` that is neither finished nor collapsed, marked as resumed by today's code."""
-    name = plan.experiment.name
-    folder = newest_unfinished(plan, out)
-    if folder is None:
-        state = "is finished or was never begun"
-        raise BadInput(f"nothing to resume: the newest run of {name} in {shown(out)} {state}; run it without --resume")
+def _take_up(folder: Path, plan: experiments.Plan) -> None:
+    """Mark a run as resumed by today's code. Raises `BadInput` where the plan is another."""
     record = read_record(folder)
-    if apart := _apart(record, plan):
+    if apart := plan.apart(record):
         raise BadInput(f"{shown(folder)} was begun with other parameters: {apart}; run it without --resume")
     for stale in ("reason", "process"):  # that process is gone, and its number may be another's by now
         record.pop(stale, None)
     write_record(folder, record | {"status": "interrupted", "resumed": [*record.get("resumed", []), code()]})
-    return folder
 
 
 @contextlib.contextmanager
@@ -207,7 +214,7 @@ def store(folder: Path) -> Path:
     executed, current = nbformat.read(folder / "notebook.ipynb", 4), nbformat.read(target, 4)
     if record["status"] != "finished":
         raise BadInput(f"{shown(folder)} is {record['status']}, so its outputs are not stored")
-    if record["dirty"]:
+    if dirty(record):
         raise BadInput(f"{shown(folder)} ran code that no commit holds; commit it and run it again")
     if len(_own_code(executed)) != sum(cell.cell_type == "code" for cell in executed.cells):
         raise BadInput(f"{shown(folder)} changed parameters; stored outputs come from the defaults")

@@ -21,10 +21,17 @@ from emoji_lib.train.checkpoint import load_weights
 WEIGHTS = "generator.safetensors"
 
 
+def check_seed(seed: int) -> None:
+    """Raises `BadInput` for a seed that a CPU's random numbers would not tell from another."""
+    if not 0 <= seed < 2**32:
+        raise BadInput(f"--seed {seed} is not between 0 and 2**32 - 1")
+
+
 def draw(run: Path, n: int, seed: int) -> tuple[np.ndarray, dict]:
     """`n` pictures by a run's generator, uint8 `[N, C, H, W]` with straight colour, and the facts of its weights."""
     if n < 1:
         raise BadInput(f"--n {n} is not positive")
+    check_seed(seed)
     if not (run / WEIGHTS).is_file():
         raise BadInput(f"{run} keeps no {WEIGHTS}; run its experiment again to have one")
     generator, facts = load_weights(run / WEIGHTS)
@@ -65,6 +72,7 @@ def target(name: str, n: int, seed: int, reference: str = "") -> tuple[Views, pr
     """
     if n < 1:
         raise BadInput(f"--n {n} is not positive")
+    check_seed(seed)
     folder = Path(name).expanduser()
     if folder.is_dir() and not (folder / "record.json").is_file():
         images = emoji.open_library(folder).images

@@ -3,10 +3,13 @@
 import contextlib
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 from emoji_lib import BadInput, RunFailed
 from emoji_lib.log import experiments, runner
+from emoji_lib.log.missing import stop
 from emoji_lib.log.record import RUNS, read_record
 from emoji_lib.measure.features import TRUSTED
 
@@ -56,6 +59,19 @@ def work(name: str, trials: int, storage: str = "", out: Path = RUNS) -> None:
             print(error, flush=True)
             if failed == FAILURES:
                 raise RunFailed(f"{failed} trials failed one after the other, the last: {error}") from error
+
+
+def work_together(name: str, trials: int, storage: str, jobs: int) -> None:
+    """`work` here and in `jobs` − 1 other processes, which end with this one. Raises `RunFailed` where one failed."""
+    command = [sys.executable, "-m", "emoji_lib", "search", name, "--trials", str(trials), "--storage", storage]
+    others = [subprocess.Popen(command, process_group=0) for _ in range(jobs - 1)]
+    try:
+        work(name, trials, storage)
+        failed = sum(other.wait() != 0 for other in others)
+    finally:
+        stop([other for other in others if other.poll() is None])
+    if failed:
+        raise RunFailed(f"{failed} of {jobs} workers failed; what they said stands above")
 
 
 def _objective(trial, name: str, out: Path) -> float:

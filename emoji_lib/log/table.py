@@ -5,7 +5,7 @@ from pathlib import Path
 from emoji_lib import BadInput
 from emoji_lib.data.emoji import ROOT
 from emoji_lib.log import experiments, report
-from emoji_lib.log.record import GOOD, RESULTS, runs_in
+from emoji_lib.log.record import GOOD, RESULTS, dirty, runs_in
 from emoji_lib.measure.features import TRUSTED
 
 README = ROOT / "README.md"
@@ -52,13 +52,12 @@ def table(results: Path = RESULTS) -> str:
 
 def _line(folder: Path, record: dict) -> str:
     link, scores = _link(folder), record["scores"]
-    state = "" if record["status"] == "finished" else f"<br>**{record['status']}**"
     kids = "<br>".join(report.kid(scores[name]) for name in TRUSTED) if scores else "–"
     covered = "<br>".join(report.number(scores[name].get("coverage")) for name in TRUSTED) if scores else "–"
     data = f"{record['data']['selection']}: {record['data']['images']:,}"
     picture = f'<img src="{link}/sample.png" width="200">'
     cells = [
-        f"[{record['experiment']}]({link}/record.json){state}",
+        "<br>".join([f"[{record['experiment']}]({link}/record.json)", *_bold(_marks(record))]),
         data,
         f"{record['steps']:,}",
         kids,
@@ -81,12 +80,13 @@ def _entry(folder: Path, record: dict) -> list[str]:
     settings = (f"{key} `{_plain(value)}`" for key, value in record["parameters"].items() if value != "")
     facts = [f"{data['images']:,} images", f"{record['steps']:,} steps", _clock(record["seconds"]), record["device"]]
     pictures = [name for name in ("sample", "loss", "collapse") if (folder / f"{name}.png").is_file()]
+    state = ", ".join(dict.fromkeys([record["status"], *_marks(record)]))
     about = f"{known.about} ({known.source})" if known and known.source else known.about if known else ""
     return [
         f"## [{record['experiment']}]({link}/record.json) `{record['commit'][:7]}`, seed {record['seed']}",
         *designs,
         ", ".join(settings),
-        f"**Result**: {'; '.join([record['status'], ', '.join(facts), *filter(None, _scores(record['scores']))])}",
+        f"**Result**: {'; '.join([state, ', '.join(facts), *filter(None, _scores(record['scores']))])}",
         " ".join(f'<img src="{link}/{name}.png" width="300">' for name in pictures),
         *([f"**Remarks**: {about}"] if about else []),
     ]
@@ -99,14 +99,12 @@ def _link(folder: Path) -> str:
 def _row(folder: Path, record: dict) -> str:
     link = _link(folder)
     commit = f"`{record['commit'][:7]}`" if record["commit"] else "no commit"
-    dirty = ", dirty tree" if record["dirty"] else ""
-    changed = "".join(f"<br>**changed: {key} {_plain(value)}**" for key, value in record.get("changed", {}).items())
-    status = "" if record["status"] == "finished" else f"<br>**{record['status']}**"
     scores = "".join(f"<br>{line}" for line in _scores(record["scores"]))
     data, speed = record["data"], f"{record['images_per_second']:,.0f} images/s"
     run = [
-        f"[**{record['experiment']}**]({link}/record.json){status}",
-        f"{commit}{dirty}, seed {record['seed']}{changed}",
+        f"[**{record['experiment']}**]({link}/record.json)",
+        *_bold(_marks(record)),
+        f"{commit}, seed {record['seed']}",
         f"[notebook]({link}/notebook.ipynb)<br>",
         f"{data['selection']}: {data['images']:,} images",
         f"{record['steps']:,} steps",
@@ -123,6 +121,18 @@ def _row(folder: Path, record: dict) -> str:
     # Short lines: a table gives its width to the longest, and the pictures want it.
     pictures = "<br>".join(f'<img src="{link}/{name}.png" width="{width}">' for name, width in PICTURES.items())
     return f"| {'<br>'.join(run)} | {networks}<br><br>{'<br>'.join(settings)} | {pictures} |"
+
+
+def _marks(record: dict) -> list[str]:
+    """What sets a run apart from its experiment as it was meant and as a commit holds it."""
+    marks = [record["status"]] if record["status"] != "finished" else []
+    marks += ["dirty tree"] if dirty(record) else []
+    marks += [f"changed: {key} {_plain(value)}" for key, value in record.get("changed", {}).items()]
+    return marks
+
+
+def _bold(words: list[str]) -> list[str]:
+    return [f"**{word}**" for word in words]
 
 
 def _scores(scores: dict) -> list[str]:

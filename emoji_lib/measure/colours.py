@@ -34,9 +34,9 @@ def kept(
     found: np.ndarray, wanted: np.ndarray, palette: np.ndarray, others: np.ndarray, rolls: int = 8
 ) -> dict[str, float]:
     """Colour error and agreement of translations, beside those of two that keep nothing: `chance` gives each face the
-    translation of another, `blind` gives all the same colour, the best there is for each measure. Where the other
-    domain's own colours are known, `palette` gives each face the nearest of them: more is not to be had by a translator
-    whose pictures pass for that domain's, but by accident.
+    translation of another, `blind` gives all the same colour: the mean for the error, and for agreement the commonest
+    of the palette. Where the other domain's own colours are known, `palette` gives each face the nearest of them: more
+    is not to be had by a translator whose pictures pass for that domain's, but by accident.
 
     Rows where `wanted` is not known are left out. Colours `[N, 3]`, palettes `[K, 3]` and `[M, 3]`.
     """

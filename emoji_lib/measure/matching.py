@@ -67,10 +67,12 @@ def questions(selection: str, encoder: str, n: int) -> dict[str, Question]:
     reference = Reference(selection)
     found = {"seen": _ask(reference.learned, encoder, n, lambda label: next(iter(label.phrases), ""))}
     taught = {phrase for label in words.labels(reference.learned.emoji) for phrase in label.phrases}
+    own = lambda label: words.plain(label.name.replace("-", " "))  # noqa: E731
+    unheard = lambda label: own(label) if own(label) in set(label.phrases) - taught else ""  # noqa: E731
     found["paraphrases"] = _ask(reference.learned, encoder, n, lambda label: label.paraphrase)
     held = reference.part("validation", "test")
     if held is not None and selection.endswith(":train"):
-        found["unseen concepts"] = _ask(held, encoder, n, lambda label: "" if label.name in taught else label.name)
+        found["unseen concepts"] = _ask(held, encoder, n, unheard)
     return {kind: question for kind, question in found.items() if question is not None}
 
 
@@ -101,8 +103,7 @@ def answer(draw: Callable[[Tensor], np.ndarray], question: Question) -> dict[str
     for name in TRUSTED:
         real, fake = standardised(features(name, shown)[0], features(name, drawn)[0])
         rng = torch.Generator().manual_seed(SEED)
-        turns = [torch.arange(len(fake)), *(torch.randperm(len(fake), generator=rng) for _ in range(TURNS))]
-        turns = torch.stack(turns)
+        turns = torch.stack([torch.arange(len(fake)), *(_others(len(fake), rng) for _ in range(TURNS))])
         by_label = ranks(fake, question.wanted[turns], real, question.labels)
         by_group = ranks(fake, of_wanted[turns], real, of_pictures)
         rows = [
@@ -111,6 +112,12 @@ def answer(draw: Callable[[Tensor], np.ndarray], question: Question) -> dict[str
         chance = {f"{key}_chance": sum(row[key] for row in rows[1:]) / TURNS for key in rows[0]}
         found[name] = {key: round_off(value) for key, value in (rows[0] | chance).items()}
     return found
+
+
+def _others(n: int, rng: torch.Generator) -> Tensor:
+    """For each of `n` another one at random, and each of them once, `[n]`."""
+    order = torch.randperm(n, generator=rng)
+    return torch.empty_like(order).index_copy_(0, order, order.roll(1))
 
 
 def judge(draw: Callable[[Tensor], np.ndarray], selection: str, encoder: str, n: int) -> dict:

@@ -1,9 +1,10 @@
-"""The networks of CycleGAN (Zhu et al. 2017, section 7.1): from picture to picture, and a judge of patches."""
+"""The networks of CycleGAN (Zhu et al. 2017, section 7.2): from picture to picture, and a judge of patches."""
 
 import torch
 from torch import Tensor, nn
 
 from emoji_lib import BadInput
+from emoji_lib.nets.layers import initialise
 
 
 def _conv(n_in: int, n_out: int, kernel: int, stride: int = 1, *, reflect: bool = False) -> nn.Conv2d:
@@ -47,7 +48,7 @@ class Generator(nn.Module):
             layers += [up, nn.InstanceNorm2d(width // 2), nn.ReLU()]
         last = nn.Conv2d(features, channels, 7, 1, 3, padding_mode="reflect")
         self.layers = nn.Sequential(*layers, last, nn.Tanh())
-        start(self)
+        initialise(self, "normal")
 
     def forward(self, images: Tensor) -> Tensor:
         _check(images, self.options["channels"])
@@ -78,7 +79,7 @@ class ShortcutGenerator(nn.Module):
         self.deep = nn.Sequential(*deep, *layer(2 * f, f))
         self.joined = nn.Sequential(*layer(2 * f, f), nn.Upsample(scale_factor=2), *layer(f, half))
         self.last = nn.Sequential(nn.Conv2d(half + channels, channels, 3, 1, 1), nn.Tanh())
-        start(self)
+        initialise(self, "normal")
 
     def forward(self, images: Tensor) -> Tensor:
         _check(images, self.options["channels"])
@@ -118,21 +119,12 @@ class Discriminator(nn.Module):
             layers += [nn.LeakyReLU(0.2)]
             width = wider
         self.layers, self.head = nn.Sequential(*layers), nn.Conv2d(width, 1, 4, 1, 1)
-        start(self)
+        initialise(self, "normal")
 
     def forward(self, images: Tensor) -> Tensor:
         seen = self.layers(images)
         with torch.autocast(images.device.type, enabled=False):  # logits are few, and differ by little at first
             return self.head(seen.float())
-
-
-def start(network: nn.Module) -> None:
-    """Weights N(0, 0.02²) and biases 0, as the paper has it."""
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(layer.weight, 0.0, 0.02)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
 
 
 def reach(stages: int) -> int:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from emoji_lib import BadInput
-from emoji_lib.nets.layers import SAMPLING, ReplicateConv2d, block, initialise
+from emoji_lib.nets.layers import ReplicateConv2d, block, initialise
 
 # Kernel, stride and padding from 1×1 up: 1 → 4 → 8 → 18 → 36 → 72 (and back). The third without padding turns the
 # 64×64 of DCGAN into 72×72.
@@ -61,7 +61,7 @@ class Generator(nn.Module):
 
     def latents(self, n: int, seed: int) -> Tensor:
         """Latents `[N, latent]`, the same on every device, and none that training with `seed` draws."""
-        return self.noise(n, torch.Generator().manual_seed(SAMPLING + seed))
+        return self.noise(n, torch.Generator().manual_seed(seed))
 
 
 class Discriminator(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from emoji_lib import BadInput
-from emoji_lib.nets.layers import SAMPLING, initialise
+from emoji_lib.nets.layers import initialise
 
 SIDE = 64
 
@@ -86,7 +86,7 @@ class Generator(nn.Module):
 
     def latents(self, n: int, seed: int) -> Tensor:
         """Latents `[N, latent]`, the same on every device, and none that training with `seed` draws."""
-        return self.noise(n, torch.Generator().manual_seed(SAMPLING + seed))
+        return self.noise(n, torch.Generator().manual_seed(seed))
 
 
 def _way_out(convolutions: int) -> str:

@@ -13,7 +13,6 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "gelu": nn.GELU,
     "tanh": nn.Tanh,
 }
-SAMPLING = 2**32  # keeps the seeds of sampling apart from those of training
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
@@ -83,7 +82,9 @@ class ReplicateConv2d(nn.Conv2d):
     def forward(self, images: Tensor) -> Tensor:
         for _ in range(self.padding[0]):
             images = _ReplicatePad.apply(images)
-        return nn.functional.conv2d(images, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+        with torch.autocast(images.device.type, enabled=False):
+            weight = self.weight  # where it is normalised, that is not for bf16
+        return nn.functional.conv2d(images, weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
 class Dropout(nn.Dropout):

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from emoji_lib import BadInput
-from emoji_lib.nets.layers import SAMPLING
 
 
 class Listed(nn.Sequential):
@@ -25,7 +24,7 @@ class Listed(nn.Sequential):
 
     def latents(self, n: int, seed: int) -> Tensor:
         """Latents `[N, latent]`, the same on every device, and none that training with `seed` draws."""
-        return self.noise(n, torch.Generator().manual_seed(SAMPLING + seed))
+        return self.noise(n, torch.Generator().manual_seed(seed))
 
 
 def read_layer(text: str) -> nn.Module:

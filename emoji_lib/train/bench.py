@@ -5,7 +5,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from emoji_lib import BadInput
 from emoji_lib.data import emoji
 from emoji_lib.data.batches import Batches
 from emoji_lib.nets import dcgan
@@ -158,13 +159,18 @@ def operations_a_step(features: int) -> int:
     return 3 * operations(generator, generator.latents(1, 0)) + 8 * operations(discriminator, pictures)
 
 
-def bench(batches: Iterable[int], features: int, device: torch.device, seconds: float = 3.0) -> Iterator[dict]:
+def bench(batches: Sequence[int], features: int, device: torch.device, seconds: float = 3.0) -> Iterator[dict]:
     """A row for each batch size, from `ROUNDS` turns of about `seconds` a side: medians, and the median of ratios."""
-    images, top, cost = emoji.load("all").images, peak(device), operations_a_step(features)
+    images = emoji.load("all").images
+    if wrong := [batch for batch in batches if not 1 <= batch <= len(images)]:
+        raise BadInput(f"--batch {wrong[0]}: there are {len(images):,} pictures, so give 1 to {len(images)}")
+    top, cost = peak(device), operations_a_step(features)
     with tempfile.TemporaryDirectory(prefix="emoji-") as place:
-        (Path(place) / "all").symlink_to(emoji.find_twemoji().folder)
+        (Path(place) / "all").symlink_to(emoji.find_twemoji().folder.resolve())
         for batch in batches:
             sides = (reference_loop(Path(place), batch, features, device), our_loop(images, batch, features, device))
+            for side in sides:
+                _seconds(side, 3, device)  # captures, and kernels that are chosen at first sight
             steps = [max(1, round(seconds / _seconds(side, 3, device))) for side in sides]
             turns = [
                 [batch / _seconds(side, count, device) for side, count in zip(sides, steps, strict=True)]

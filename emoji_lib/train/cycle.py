@@ -49,9 +49,10 @@ class CycleGAN(System):
     `step` takes a batch of faces and one of cartoons, float32 `[N, C, H, W]` in −1..1. The translators make small
     L(G, D_Y) + L(F, D_X) + `cycle` (‖F(G(x)) − x‖₁ + ‖G(F(y)) − y‖₁) + `identity` (‖G(y) − y‖₁ + ‖F(x) − x‖₁) (eqs. 1
     to 3 and section 5.2); the judges answer, shown what a pool of `pool` images remembers. `loss` is `bce`, the page's
-    logarithms, or `least_squares`, the paper's. Learning rates stay for the first half of `steps` and then fall to 0.
+    logarithms (where G makes small −log D(G(x)), Goodfellow et al. 2014, section 3), or `least_squares`, the paper's.
+    Learning rates stay for the first half of `steps` and then fall to 0.
     differs: with `penalty`, the judges also make small `penalty`/2 ‖∇D‖² on real pictures (R1, Mescheder et al. 2018,
-    eq. 9).
+    eq. 9), D being the sum over a picture's patches.
     Processes that train together each take their share of both batches and have a pool of their own.
     """
 
@@ -80,6 +81,8 @@ class CycleGAN(System):
     ):
         if min(cycle, identity, penalty) < 0:
             raise BadInput(f"cycle {cycle}, identity {identity}, penalty {penalty}: weights must not be negative")
+        if loss == "softmax":
+            raise BadInput("loss 'softmax' weighs whole pictures; these judges answer by patches: bce or least_squares")
         if pool < 0:
             raise BadInput(f"pool {pool} is negative; 50 is usual, 0 is none")
         place = torch.device(device)
@@ -171,12 +174,13 @@ class CycleGAN(System):
 
     def state_dict(self) -> dict:
         pools = {side: pool.images for side, pool in self.pools.items() if pool.images is not None}
+        pools = {side: self.peers.gather(images[None]) for side, images in pools.items()}
         return super().state_dict() | {"pools": pools, "taken": self.taken}
 
     def load_state_dict(self, state: dict) -> None:
         super().load_state_dict(state)
         for side, images in state["pools"].items():
-            self.pools[side].images = images.to(self.device)
+            self.pools[side].images = images[self.peers.rank].to(self.device)
         self.taken = state["taken"]
 
 

@@ -12,9 +12,10 @@ from emoji_lib import BadInput
 
 
 def pick(name: str) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU. Raises `BadInput` for a device this machine lacks."""
+    """`auto` is CUDA where every process here has one, else the CPU. Raises `BadInput` for one that is not there."""
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+        name = "cuda" if torch.cuda.device_count() >= processes else "cpu"
     if name == "cuda":
         name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"  # torchrun's word for which GPU is whose
         torch.backends.cudnn.benchmark = True  # shapes never change

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.profiler import record_function
 
+from emoji_lib import BadInput
 from emoji_lib.data.batches import Batches
 from emoji_lib.train.graphs import stepper
 from emoji_lib.train.parallel import peers
@@ -78,6 +79,8 @@ def train(
     (SIGINT, SIGTERM), which then raises `Interrupted`. Raises `Diverged`. On a CPU a run in pieces equals a run in one
     go bit for bit.
     """
+    if steps < 1:
+        raise BadInput(f"{steps} steps: there is nothing to train; give at least 1")
     every, look_every = max(1, steps // LOGGED), max(1, steps // LOOKS)
     shown = set(shown_at) or {max(1, round(steps * share)) for share in SHOWN_AT}
     tally, first, seconds = Tally(), 0, 0.0

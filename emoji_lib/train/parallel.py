@@ -87,7 +87,7 @@ def peers() -> Alone:
             self._launcher = None
 
     here = int(os.environ.get("LOCAL_WORLD_SIZE", size))
-    accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    accelerator = "cuda" if torch.cuda.is_initialized() else "cpu"  # what `device.pick` has chosen
     fabric = Fabric(accelerator=accelerator, devices=here, num_nodes=size // here, strategy=Joined())
     fabric.launch()
     return Together(fabric)

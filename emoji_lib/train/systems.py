@@ -15,7 +15,7 @@ from emoji_lib.train import device as machine
 from emoji_lib.train import parallel
 from emoji_lib.train.losses import LOSSES, Loss
 
-RANKS_APART = 2**40  # between the seeds of processes that train together
+RANKS_APART = 2**24  # between seeds: of sampling, and of each process that trains (a CPU takes the low 32 bits of one)
 
 
 class System:
@@ -43,7 +43,7 @@ class System:
             raise BadInput(f"{type(self).__name__} trains in one process, not in {self.peers.size} together")
         for module in self.modules().values():
             self.peers.same(list(module.state_dict().values()))
-        self.rng = torch.Generator(self.device).manual_seed(seed + RANKS_APART * self.peers.rank)
+        self.rng = torch.Generator(self.device).manual_seed(seed + RANKS_APART * (1 + self.peers.rank))
 
     def step(self, real: Tensor) -> dict[str, Tensor]:
         """One step of training on real images, float32 `[N, C, H, W]` in −1..1; detached scalars to log."""
@@ -88,7 +88,7 @@ class System:
             machine.load_optimizer(optimizer, state["optimizers"][name])
         if len(state["rng"]) != self.peers.size:
             raise BadInput(f"the checkpoint is of {len(state['rng'])} processes together, not {self.peers.size}")
-        self.rng.set_state(state["rng"][self.peers.rank].cpu())
+        self.rng.set_state(state["rng"][self.peers.rank].cpu().clone())  # torch reads a view from its storage's start
 
 
 class GAN(System):
@@ -225,7 +225,7 @@ class TextGAN(GAN):
 
     `noise` is the deviation of Gaussian noise on what the discriminator sees (Sønderby et al. 2017) and fades to
     nothing within the first `fading` steps. `blur` is the length of noise on the embeddings, whose own is 1, so that
-    the networks learn what is near a phrase as well. With `mismatched`, real pictures with some other known phrase
+    the networks learn what is near a phrase as well. With `mismatched`, real pictures with any known phrase
     are among the fakes (matching-aware, Reed et al. 2016). A share `dropped` of examples is given no phrase at all, an
     embedding of zeros (Ho and Salimans 2022). `pull` is the weight of the L1 distance from what is drawn to the real
     picture of the same phrase (pix2pix, Isola et al. 2017, eq. 3).

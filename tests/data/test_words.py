@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from emoji_lib import BadInput
 from emoji_lib.data import emoji, encoders, words
-from emoji_lib.data.batches import Captioned
+from emoji_lib.data.batches import Captioned, _moved
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +137,11 @@ def test_captioned_batches_pair_pictures_with_their_own_phrases(cats):
     assert all(len(set(without.chosen(step)[1])) > 1 for step in range(8))
     with pytest.raises(BadInput, match="same_every 1"):
         Captioned(cats.images, captions, 12, seed=0, same_every=1)
+
+
+def test_copies_are_not_mirrored():
+    arrow = torch.full((50, 4, 72, 72), -1.0)
+    arrow[..., 36, 20] = 1.0
+    moved = _moved(arrow, np.random.default_rng(0))
+    assert (moved > 0).flatten(1).any(1).all()
+    assert not (moved[..., 36:] > 0).any()

@@ -8,7 +8,9 @@ from PIL import Image
 
 from emoji_lib.__main__ import main
 from emoji_lib.data import emoji
-from emoji_lib.log import samples
+from emoji_lib.log import record, samples
+from emoji_lib.nets import dcgan
+from emoji_lib.train.checkpoint import save_weights
 
 
 @pytest.fixture
@@ -49,6 +51,16 @@ def test_the_text_has_a_table_for_each_encoder(folder, capsys):
     assert code == 0
     assert out.count("encoder: ") == 3
     assert "left out: coverage (needs 300 samples, there are 60)" in out
+
+
+def test_what_else_a_record_scored_stays(tmp_path, capsys, folder):
+    run = record.create("06-tiny", "06_text_to_emoji", "", {"seed": 0, "selection": "faces"}, tmp_path)
+    save_weights(run / samples.WEIGHTS, dcgan.Generator(4), mode="RGBA", premultiplied=True)
+    record.write_record(run, record.read_record(run) | {"scores": {"phrases": {"inception": 5.0}, "samples": 1}})
+    assert evaluate(capsys, run, "--n", 60, "--alone", "--keep")[0] == 0
+    kept = record.read_record(run)["scores"]
+    assert kept["phrases"] == {"inception": 5.0}
+    assert kept["samples"] == 60
 
 
 def test_bad_folders_are_one_clear_error(folder, tmp_path, capsys, draw_png):

@@ -64,7 +64,15 @@ def test_the_long_log_tells_of_every_kept_run(results):
     assert text.index("## [01-quick]") < text.index("## [02-quick]")
     assert "01-blog" not in text
     assert "**generator**: `8 > 4`, kernel 4, 1,234 weights" in text
-    assert "**Result**: collapsed; 119 images, 5,000 steps" in text
+    assert "**Result**: collapsed, changed: batch_size 16; 119 images, 5,000 steps" in text
+
+
+def test_a_piece_of_uncommitted_code_is_told_of_everywhere(results):
+    for folder in results.glob("0[12]-quick-*"):
+        piece = {"commit": "0" * 40, "dirty": True, "started": "2026-01-01"}
+        record.write_record(folder, record.read_record(folder) | {"dirty": False, "resumed": [piece]})
+    assert table.table(results).count("**dirty tree**") == 2
+    assert table.long_log(results).count("dirty tree") == 2
 
 
 def test_runs_that_are_not_of_a_numbered_experiment_get_a_line(results):
@@ -72,4 +80,5 @@ def test_runs_that_are_not_of_a_numbered_experiment_get_a_line(results):
     record.write_record(folder, record.read_record(folder) | {"experiment": "deep-emoji-faces-quick"})
     lines = table.table(results).splitlines()
     assert lines[-1].startswith("| [deep-emoji-faces-quick](")
+    assert "<br>**dirty tree**<br>**changed: batch_size 16** |" in lines[-1]
     assert "faces: 119 | 5,000 | – | – |" in lines[-1]

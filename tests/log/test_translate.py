@@ -53,6 +53,16 @@ def test_what_is_no_image_is_refused_and_nothing_is_written(run, tmp_path, capsy
         assert not (tmp_path / "out").exists()
 
 
+def test_a_translation_does_not_take_the_place_of_its_face(run, tmp_path, capsys):
+    face = tmp_path / "me.png"
+    Image.new("RGB", (90, 60)).save(face)
+    before = face.read_bytes()
+    code, _, error = translate(run, capsys, face, "--out", tmp_path)
+    assert code == 2
+    assert "would take its place" in error
+    assert face.read_bytes() == before
+
+
 def test_other_weights_translate_nothing_and_these_draw_nothing(run, tmp_path, capsys):
     Image.new("RGB", (9, 9)).save(tmp_path / "me.png")
     assert main(["sample", str(run)]) == 2

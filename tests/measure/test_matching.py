@@ -25,6 +25,15 @@ def test_copies_match_and_strangers_do_not():
     assert matching.accuracy(matching.ranks(real, labels.roll(1), real, labels))["top1"] == 0
 
 
+def test_chance_is_by_what_was_drawn_for_others():
+    rng = torch.Generator().manual_seed(0)
+    for n in (2, 3, 50):
+        for _ in range(20):
+            others = matching._others(n, rng)
+            assert sorted(others.tolist()) == list(range(n))
+            assert (others != torch.arange(n)).all()
+
+
 def test_diversity_within_a_caption():
     spots = torch.tensor([[0.0], [1.0], [10.0], [11.0]], dtype=torch.float64)
     wanted = torch.tensor([0, 0, 1, 1])

@@ -125,6 +125,7 @@ def test_bad_settings_are_named():
         ({"penalty": -1.0}, "penalty -1.0"),
         ({"pool": -1}, "pool -1"),
         ({"loss": "hinge"}, "unknown loss"),
+        ({"loss": "softmax"}, "answer by patches"),
     ):
         with pytest.raises(BadInput, match=says):
             system(**settings)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ import two_processes
 
 from emoji_lib import BadInput
 from emoji_lib.log import record
+from emoji_lib.nets import dcgan
 from emoji_lib.train import device, parallel, systems
 
 pytest.importorskip("lightning_fabric", reason="an extra: pip install -r requirements-extras.txt")
@@ -30,10 +32,16 @@ class BothStreams(systems.GAN):
 
     def __init__(self, *networks, seed, **settings):
         super().__init__(*networks, seed=seed, **settings)
-        self.streams = [torch.Generator().manual_seed(seed + systems.RANKS_APART * rank) for rank in range(2)]
+        self.streams = [torch.Generator().manual_seed(seed + systems.RANKS_APART * (1 + rank)) for rank in range(2)]
 
     def _latents(self, n):
         return torch.cat([torch.randn(n // 2, 100, generator=stream) for stream in self.streams])
+
+
+def stream(state: torch.Tensor) -> torch.Generator:
+    generator = torch.Generator()
+    generator.set_state(state.clone())
+    return generator
 
 
 def weights(state: dict) -> torch.Tensor:
@@ -53,7 +61,17 @@ def test_two_processes_equal_one_with_the_same_global_batch(loss, tmp_path, monk
         apart = (weights(one["networks"][name]) - weights(expected)).abs().mean()
         assert apart < 1e-3 * two_processes.STEPS * 2e-4, name
     assert one["facts"] == other["facts"] == pytest.approx(notes.facts, rel=1e-4, abs=2e-3)
-    assert not torch.equal(*one["rng"])
+    first, second = (torch.randn(8, generator=stream(state)) for state in one["rng"])
+    assert not torch.equal(first, second)  # states may differ where the numbers do not
+
+
+def test_each_process_goes_on_with_its_own_random_numbers():
+    networks = [dcgan.Generator(2), dcgan.Discriminator(2)]
+    first, second, again = (systems.GAN(*networks, loss="bce", seed=seed) for seed in (0, 1, 2))
+    state = first.state_dict() | {"rng": torch.stack([first.rng.get_state(), second.rng.get_state()])}
+    again.peers = SimpleNamespace(rank=1, size=2)
+    again.load_state_dict(state)
+    assert torch.equal(torch.rand(4, generator=again.rng), torch.rand(4, generator=second.rng))
 
 
 def test_an_experiment_runs_under_torchrun_and_keeps_one_record(tmp_path):
