@@ -137,7 +137,7 @@ def parser() -> argparse.ArgumentParser:
     one = command(
         commands.missing, "missing", "run whatever the log still lacks, longest-waiting first", "missing --minutes 30"
     )
-    one.add_argument("names", nargs="*", metavar="NAME", help="only these experiments")
+    one.add_argument("names", nargs="*", metavar="NAME", help="only these experiments, also where they failed before")
     one.add_argument("--device", default="", help="auto, cpu or cuda, instead of what the experiments say")
     one.add_argument(
         "--minutes", type=float, default=0.0, help="stop by then; what is cut off goes on at the next call"

@@ -224,10 +224,11 @@ def missing(options: argparse.Namespace) -> None:
     out = Path(options.out).expanduser().resolve() if options.out else lacking.RESULTS
     if options.minutes < 0 or options.jobs < 1:
         raise BadInput(f"--minutes {options.minutes:g} must not be negative and --jobs {options.jobs} at least 1")
-    lacks = [name for name, _ in lacking.waiting(out, options.names)]
+    again = bool(options.names)  # whoever names it wants it
+    lacks = [name for name, _ in lacking.waiting(out, options.names, again=again)]
     print(f"lacking {len(lacks)}: {', '.join(lacks) or 'nothing'}", flush=True)
     chosen = {"names": options.names, "device": options.device, "minutes": options.minutes, "jobs": options.jobs}
-    ended = lacking.run_missing(out, **chosen)
+    ended = lacking.run_missing(out, **chosen, again=again)
     for name in lacks:
         print(f"  {name:<18} {ended.get(name, 'not begun: the time was used')}")
     if "failed" in ended.values():

@@ -16,12 +16,12 @@ from emoji_lib.train.device import pick
 GRACE = 30.0  # seconds a run gets to put down its checkpoint
 
 
-def waiting(out: Path = RESULTS, names: Iterable[str] = ()) -> list[tuple[str, bool]]:
+def waiting(out: Path = RESULTS, names: Iterable[str] = (), *, again: bool = False) -> list[tuple[str, bool]]:
     """Experiments without a finished run in `out`, and whether one was begun; longest-waiting first.
 
     A run that was begun has waited since then; those never begun follow in the order of `experiments.yaml`. What some
-    process is running does not come. Runs that failed, and experiments that lack what only the user can bring, come
-    only when they are named.
+    process is running does not come. What failed comes only to be tried `again`, and what lacks something that only the
+    user can bring only when it is named.
     """
     runs: dict[str, list[tuple[Path, dict]]] = {}
     for folder, record in runs_in(out):
@@ -36,7 +36,7 @@ def waiting(out: Path = RESULTS, names: Iterable[str] = ()) -> list[tuple[str, b
         pieces = [record for _, record in mine if record["status"] == "interrupted" and not plan.apart(record)]
         if pieces:
             begun.append((pieces[-1].get("resumed", pieces[-1:])[-1]["started"], name))
-        elif names or not any(record["status"] == "failed" for _, record in mine):
+        elif again or not any(record["status"] == "failed" for _, record in mine):
             fresh.append(name)
     return [(name, True) for _, name in sorted(begun)] + [(name, False) for name in fresh]
 
@@ -48,6 +48,7 @@ def run_missing(
     device: str = "",
     minutes: float = 0.0,
     jobs: int = 1,
+    again: bool = False,
 ) -> dict[str, str]:
     """Run what is `waiting`, `jobs` at a time, each in a process of its own; returns how each of them ended.
 
@@ -56,7 +57,7 @@ def run_missing(
     if device:
         pick(device)  # better refused once than by every run
     deadline = time.monotonic() + minutes * 60 if minutes else float("inf")
-    queue, running, ended = waiting(out, names), {}, {}
+    queue, running, ended = waiting(out, names, again=again), {}, {}
     threads = str(max(1, (os.cpu_count() or 1) // jobs))  # side by side, threads of two runs would wait for each other
     try:
         while (queue and time.monotonic() < deadline) or running:

@@ -38,9 +38,10 @@ def test_what_needs_data_of_the_users_own_is_not_begun_unless_it_is_named(tmp_pa
     assert {"deep-emoji-0344c27", "deep-emoji-sweep-1"} <= dict(missing.waiting(tmp_path)).keys()
 
 
-def test_what_failed_is_begun_again_when_it_is_named(tmp_path):
+def test_what_failed_is_begun_again_when_it_is_asked_for(tmp_path):
     put(tmp_path, "02-plain", "failed", "2026-01-02")
-    assert missing.waiting(tmp_path, ["02-plain"]) == [("02-plain", False)]
+    assert missing.waiting(tmp_path, ["02-plain"]) == []
+    assert missing.waiting(tmp_path, ["02-plain"], again=True) == [("02-plain", False)]
 
 
 def test_a_run_that_cannot_be_gone_on_with_is_begun_anew(tmp_path):
