@@ -39,6 +39,8 @@ def held(folder: Path) -> Iterator[None]:
             fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise BadInput(f"{folder} is being worked on by another process; wait for its end, or stop it") from error
+        except OSError:  # some network file systems have no such locks: there, nobody is kept out
+            pass
         yield
     finally:
         os.close(place)
