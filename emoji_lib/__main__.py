@@ -187,7 +187,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what runs side by side is stopped too
+    for number in (signal.SIGTERM, signal.SIGHUP):  # so that what runs side by side is stopped too
+        if signal.getsignal(number) == signal.SIG_DFL:  # under nohup it is not
+            signal.signal(number, signal.default_int_handler)
     try:
         options.action(options)
     except BadInput as error:

@@ -187,6 +187,7 @@ def evaluate(options: argparse.Namespace) -> None:
         rows |= protocol.reference_rows(reference)
     if options.keep:
         record = read_record(run)
+        record["scores"].pop("inception", None)  # which few samples leave out
         write_record(run, record | {"scores": record["scores"] | judged})
     if options.panel:
         panel = samples.neighbours(seen, reference)

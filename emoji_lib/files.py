@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -35,12 +36,11 @@ def held(folder: Path) -> Iterator[None]:
     """Have a folder to oneself, until the block or the process ends. Raises `BadInput` where another process has it."""
     place = os.open(folder, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BadInput(f"{folder} is being worked on by another process; wait for its end, or stop it") from error
-        except OSError:  # some network file systems have no such locks: there, nobody is kept out
-            pass
+        patience = time.monotonic() + 0.2  # somebody may be asking `is_held`
+        while not _locked(place, fcntl.LOCK_EX):
+            if time.monotonic() > patience:
+                raise BadInput(f"{folder} is being worked on by another process; wait for its end, or stop it")
+            time.sleep(0.01)
         yield
     finally:
         os.close(place)
@@ -49,7 +49,20 @@ def held(folder: Path) -> Iterator[None]:
 def is_held(folder: Path) -> bool:
     """Whether some process has the folder to itself."""
     try:
-        with held(folder):
-            return False
-    except BadInput:
+        place = os.open(folder, os.O_RDONLY)
+    except OSError:  # gone, or not for us
+        return False
+    try:
+        return not _locked(place, fcntl.LOCK_SH)
+    finally:
+        os.close(place)
+
+
+def _locked(place: int, kind: int) -> bool:
+    try:
+        fcntl.flock(place, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network file systems have no such locks: there, nobody is kept out
         return True
+    return True

@@ -121,7 +121,7 @@ def _choose(selection: str, emoji: list[Emoji], images: np.ndarray) -> np.ndarra
     if wanted in SELECTIONS:
         return np.flatnonzero(SELECTIONS[wanted].rule(emoji, images))
     for index, one in enumerate(emoji):
-        if wanted in (one.name.casefold(), one.code) or (wanted and bare(selection.strip()) == bare(one.character)):
+        if wanted in (one.name.casefold(), one.code) or (wanted and bare(wanted) == bare(one.character).casefold()):
             return np.array([index])
     if ":" in wanted and (end := wanted.rsplit(":", 1))[1] in split.PARTS:
         chosen = _choose(end[0], emoji, images)

@@ -33,10 +33,10 @@ def waiting(out: Path = RESULTS, names: Iterable[str] = (), *, again: bool = Fal
         mine, plan = runs.get(name, []), experiments.plan(name, {})
         if any(record["status"] in GOOD or is_held(folder) for folder, record in mine):
             continue
-        pieces = [record for _, record in mine if record["status"] == "interrupted" and not plan.apart(record)]
-        if pieces:
-            begun.append((pieces[-1].get("resumed", pieces[-1:])[-1]["started"], name))
-        elif again or not any(record["status"] == "failed" for _, record in mine):
+        alike = [record for _, record in mine if not plan.apart(record)]
+        if alike and alike[-1]["status"] == "interrupted":
+            begun.append((alike[-1].get("resumed", alike[-1:])[-1]["started"], name))
+        elif again or not alike:
             fresh.append(name)
     return [(name, True) for _, name in sorted(begun)] + [(name, False) for name in fresh]
 
@@ -62,7 +62,12 @@ def run_missing(
     try:
         while (queue and time.monotonic() < deadline) or running:
             while queue and len(running) < jobs and time.monotonic() < deadline:
-                name, begun = queue.pop(0)
+                name, _ = queue.pop(0)
+                still = waiting(out, [name], again=again)  # others may have taken it since
+                if not still:
+                    ended[name] = "done or begun by another process"
+                    continue
+                ((_, begun),) = still
                 command = [sys.executable, "-m", "emoji_lib", "run", name, "--out", str(out)]
                 command += ["--resume"] if begun else []
                 command += ["-p", "device", device] if device else []

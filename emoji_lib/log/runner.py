@@ -38,8 +38,8 @@ def run(plan: experiments.Plan, *, out: Path = RUNS, resume: bool = False) -> Pa
     """Run an experiment in a fresh kernel and return its folder; with `resume`, take up its newest unfinished run.
 
     Of several processes that train together (see `train/parallel.py`) only the first keeps a folder. Raises `RunFailed`
-    after an exception, an exit or a dead kernel in the notebook; its record then says `failed` and why. SIGINT and
-    SIGTERM are passed on to the kernel, which keeps a checkpoint, and become `KeyboardInterrupt`.
+    after an exception, an exit or a dead kernel in the notebook; its record then says `failed` and why. SIGINT, SIGTERM
+    and a hang-up are passed on to the kernel, which keeps a checkpoint, and become `KeyboardInterrupt`.
     """
     if not int(os.environ.get("RANK", 0)):
         return _run(plan, out, resume)
@@ -97,15 +97,21 @@ def _unfinished(plan: experiments.Plan, out: Path) -> Path:
     """The `newest_unfinished`. Raises `BadInput` where there is none."""
     if folder := newest_unfinished(plan, out):
         return folder
-    raise BadInput(
-        f"nothing to resume: the newest run of {plan.experiment.name} in {shown(out)} is finished or was never begun; "
-        "run it without --resume"
+    raise _nothing_to_resume(plan, out)
+
+
+def _nothing_to_resume(plan: experiments.Plan, out: Path) -> BadInput:
+    state = "is finished or was never begun"
+    return BadInput(
+        f"nothing to resume: the newest run of {plan.experiment.name} in {shown(out)} {state}; run it without --resume"
     )
 
 
 def _take_up(folder: Path, plan: experiments.Plan) -> None:
-    """Mark a run as resumed by today's code. Raises `BadInput` where the plan is another."""
+    """Mark a run as resumed by today's code. Raises `BadInput` where the plan is another, or the run is finished."""
     record = read_record(folder)
+    if record["status"] in GOOD:  # by now
+        raise _nothing_to_resume(plan, folder.parent)
     if apart := plan.apart(record):
         raise BadInput(f"{shown(folder)} was begun with other parameters: {apart}; run it without --resume")
     for stale in ("reason", "process"):  # that process is gone, and its number may be another's by now
@@ -115,7 +121,7 @@ def _take_up(folder: Path, plan: experiments.Plan) -> None:
 
 @contextlib.contextmanager
 def _passing_on_signals(folder: Path) -> Iterator[None]:
-    """The first SIGINT or SIGTERM goes to the kernel that trains; before it trains, and the second time, it ends us."""
+    """The first SIGINT, SIGTERM or hang-up goes to the kernel that trains; before that, and the second, ends us."""
     asked = []
 
     def pass_on(number: int, frame) -> None:
@@ -126,7 +132,9 @@ def _passing_on_signals(folder: Path) -> Iterator[None]:
         with contextlib.suppress(ProcessLookupError):  # a kernel that died is noticed by whoever waits for it
             os.kill(process, signal.SIGINT)
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    numbers += [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else []  # nohup means it
+    before = {number: signal.signal(number, pass_on) for number in numbers}
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from emoji_lib import BadInput
 from emoji_lib.nets import dcgan
-from emoji_lib.nets.layers import Dropout, initialise
+from emoji_lib.nets.layers import Dropout, exact, initialise
 
 CONDITIONS = ("concatenate", "project")
 
@@ -31,7 +31,8 @@ class Phrase(nn.Module):
         self.dense = nn.Linear(embedding, projected)
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        return self.dense(F.normalize(embeddings) * math.sqrt(embeddings.shape[1]))
+        scaled = F.normalize(embeddings) * math.sqrt(embeddings.shape[1])
+        return F.linear(scaled, exact(self.dense), self.dense.bias)
 
 
 class Generator(nn.Module):

@@ -73,6 +73,12 @@ class _ReplicatePad(torch.autograd.Function):
         return inner
 
 
+def exact(layer: nn.Module) -> Tensor:
+    """A layer's weight; where it is normalised, autocast on GPUs would do that in bf16, and this does not."""
+    with torch.autocast(next(layer.parameters()).device.type, enabled=False):
+        return layer.weight
+
+
 class ReplicateConv2d(nn.Conv2d):
     """A convolution that pads by repeating the outermost pixels, `[N, C, H, W]` → `[N, C', H', W']`.
 
@@ -82,9 +88,7 @@ class ReplicateConv2d(nn.Conv2d):
     def forward(self, images: Tensor) -> Tensor:
         for _ in range(self.padding[0]):
             images = _ReplicatePad.apply(images)
-        with torch.autocast(images.device.type, enabled=False):
-            weight = self.weight  # where it is normalised, that is not for bf16
-        return nn.functional.conv2d(images, weight, self.bias, self.stride, 0, self.dilation, self.groups)
+        return nn.functional.conv2d(images, exact(self), self.bias, self.stride, 0, self.dilation, self.groups)
 
 
 class Dropout(nn.Dropout):

@@ -15,7 +15,7 @@ def pick(name: str) -> torch.device:
     """`auto` is CUDA where every process here has one, else the CPU. Raises `BadInput` for one that is not there."""
     if name == "auto":
         processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-        name = "cuda" if torch.cuda.device_count() >= processes else "cpu"
+        name = "cuda" if torch.cuda.is_available() and torch.cuda.device_count() >= processes else "cpu"
     if name == "cuda":
         name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"  # torchrun's word for which GPU is whose
         torch.backends.cudnn.benchmark = True  # shapes never change

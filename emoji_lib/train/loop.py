@@ -76,8 +76,8 @@ def train(
     device in between. `latents` are drawn after the steps `shown_at`, or else at the shares of the run in `SHOWN_AT`. A
     `monitor` looks `LOOKS` times, and training ends early once it calls the run collapsed, unless that is to `go_on`.
     A checkpoint is kept every `keep_every` seconds, at the best look, at the end, and when the process is asked to stop
-    (SIGINT, SIGTERM), which then raises `Interrupted`. Raises `Diverged`. On a CPU a run in pieces equals a run in one
-    go bit for bit.
+    (SIGINT, SIGTERM), which then raises `Interrupted`. Raises `Diverged`, and `BadInput` for less than one step. On a
+    CPU a run in pieces equals a run in one go bit for bit.
     """
     if steps < 1:
         raise BadInput(f"{steps} steps: there is nothing to train; give at least 1")

@@ -69,7 +69,8 @@ def test_one_emoji_by_name_character_or_code(wanted):
 
 def test_variation_selectors_do_not_matter():
     assert emoji.load("❤️").emoji == emoji.load("❤").emoji == emoji.load("red heart").emoji
-    assert [one.name for one in emoji.load("Ⓜ️").emoji] == ["circled M"]  # not its small letter
+    assert [one.name for one in emoji.load("Ⓜ️").emoji] == ["circled M"]  # whose small letter is another character
+    assert len(emoji.load("Ⓜ️+😎")) == 2
 
 
 def test_selections_join_without_counting_twice():

@@ -94,9 +94,9 @@ def test_the_same_run_twice_gets_two_folders(laboratory):
     assert second.name == f"{first.name}-2"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stopped_run_keeps_a_checkpoint_and_goes_on(number, tmp_path):
-    """Ctrl-C or SIGTERM at a real command line, while the kernel trains; then `--resume`."""
+    """Ctrl-C, SIGTERM or a closed terminal at a real command line, while the kernel trains; then `--resume`."""
     command = [sys.executable, "-m", "emoji_lib", "run", "02-quick", "-p", "features", "2", "--out", str(tmp_path)]
     command += ["-p", "steps", "1500"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
