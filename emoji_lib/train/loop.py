@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Collection
+from itertools import accumulate
 from typing import Protocol
 
 import torch
@@ -21,6 +22,19 @@ LOOKS = 24  # of a monitor in a whole run
 LOGGED = 400  # rows of metrics in a whole run
 SAY_EVERY = 10.0  # seconds between progress lines
 KEEP_EVERY = 60.0  # seconds between checkpoints
+
+
+def stage_ends(lengths: str, cap: int = 0) -> list[int]:
+    """The steps at which stages as long as `lengths` (`"50 70 130"`) end, none after `cap` where that is not 0."""
+    try:
+        steps = [int(length) for length in lengths.split()]
+    except ValueError:
+        steps = []
+    if not steps or min(steps) < 1:
+        raise BadInput(f"stages {lengths!r} are not numbers of steps, such as '50 70 130'")
+    if cap < 0:
+        raise BadInput(f"steps {cap} is negative: give 0 for all stages, or a cap on all of them together")
+    return [min(end, cap or end) for end in accumulate(steps)]
 
 
 class System(Protocol):

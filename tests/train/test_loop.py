@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from emoji_lib import BadInput
 from emoji_lib.data.batches import Batches
 from emoji_lib.train import loop
 
@@ -65,6 +66,26 @@ def test_rows_are_means_since_the_row_before_and_none_is_lost():
     assert notes.state["step"] == 1001
     assert notes.facts["steps"] == 1001
     assert notes.facts["images_seen"] == 3003
+
+
+def test_stages_end_one_after_the_other_and_none_after_the_cap():
+    assert loop.stage_ends("100 200 1000 10000") == [100, 300, 1300, 11300]
+    assert loop.stage_ends("50 70 130", 60) == [50, 60, 60]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "cap", "said"),
+    [
+        ("", 0, "stages ''"),
+        ("50, 70", 0, "'50, 70'"),
+        ("50 0", 0, "'50 0'"),
+        ("9 -4", 0, "'9 -4'"),
+        ("9", -1, "steps -1"),
+    ],
+)
+def test_stages_that_are_none_are_refused_by_name(lengths, cap, said):
+    with pytest.raises(BadInput, match=said):
+        loop.stage_ends(lengths, cap)
 
 
 def test_a_number_that_is_not_finite_stops_the_run_with_the_step():
