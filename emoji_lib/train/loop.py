@@ -31,7 +31,7 @@ def stage_ends(lengths: str, cap: int = 0) -> list[int]:
     except ValueError:
         steps = []
     if not steps or min(steps) < 1:
-        raise BadInput(f"stages {lengths!r} are not numbers of steps, such as '50 70 130'")
+        raise BadInput(f"stages {lengths!r} are not positive numbers of steps, such as '50 70 130'")
     if cap < 0:
         raise BadInput(f"steps {cap} is negative: give 0 for all stages, or a cap on all of them together")
     return [min(end, cap or end) for end in accumulate(steps)]

@@ -1,11 +1,14 @@
 """Watching a run under way: in a notebook's one picture, and in TensorBoard."""
 
+import io
+
 import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
+from PIL import Image
 
-from emoji_lib.log import record
+from emoji_lib.log import record, show
 
 TINY = """
 import torch
@@ -25,6 +28,14 @@ TRAIN = """
 run.begin(faces, system.networks, torch.device("cpu"))
 train(system, Batches(faces.images, 4, seed=0), 6, run, generator.latents(8, 0))
 """
+
+
+@pytest.mark.parametrize("mode", ["P", "RGB", "RGBA", "L"])
+def test_pictures_of_any_mode_are_shown(mode, monkeypatch):
+    given, shown = Image.new(mode, (8, 4)), []
+    monkeypatch.setattr(show, "display", shown.append)
+    show.pictures(given)
+    assert Image.open(io.BytesIO(shown[0].data)).size == (8, 4)
 
 
 def execute(*cells, folder):
