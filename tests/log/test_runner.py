@@ -99,7 +99,10 @@ def test_a_stopped_run_keeps_a_checkpoint_and_goes_on(number, tmp_path):
     """Ctrl-C, SIGTERM or a closed terminal at a real command line, while the kernel trains; then `--resume`."""
     command = [sys.executable, "-m", "emoji_lib", "run", "02-quick", "-p", "features", "2", "--out", str(tmp_path)]
     command += ["-p", "steps", "1500"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    heard = lambda: signal.signal(number, signal.SIG_DFL)  # noqa: E731  # also where the tests run under nohup
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
+    )
     while "steps of" not in (line := process.stdout.readline()):
         assert line, "the run ended before it began to train"
     while not list(tmp_path.glob("*/metrics.jsonl")):  # it trains
