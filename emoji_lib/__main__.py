@@ -59,11 +59,10 @@ def parser() -> argparse.ArgumentParser:
         commands.store,
         "store",
         "put a run's executed notebook, outputs included, into notebooks/",
-        "store results/02-quick-1a2b3c4-s0",
+        "store 02-quick",
     )
-    one.add_argument(
-        "runs", nargs="+", metavar="RUN", help="a run's folder; it must be finished and have changed no parameter"
-    )
+    kept = "a run's folder or name, or an experiment (its newest run); finished, with no parameter changed"
+    one.add_argument("runs", nargs="+", metavar="RUN", help=kept)
 
     one = command(
         commands.sample,

@@ -103,9 +103,10 @@ def run(options: argparse.Namespace) -> None:
 
 def store(options: argparse.Namespace) -> None:
     from emoji_lib.log import runner
+    from emoji_lib.log.record import find_run
 
     for given in options.runs:
-        print(f"stored {runner.shown(runner.store(Path(given)))}")
+        print(f"stored {runner.shown(runner.store(find_run(given, 'notebook.ipynb')))}")
 
 
 def sample(options: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from emoji_lib.__main__ import main
-from emoji_lib.log import record
+from emoji_lib.log import record, runner
 from emoji_lib.nets import dcgan
 from emoji_lib.train.checkpoint import save_weights
 
@@ -109,3 +109,12 @@ def test_samples_are_rgba_with_clean_transparency_and_repeat(premultiplied, tmp_
 def test_the_readme_is_in_step_with_the_results():
     done = typed("table", "--check")
     assert done.returncode == 0, done.stderr
+
+
+def test_store_takes_an_experiments_name_and_says_where_there_is_none(monkeypatch, capsys):
+    stored = []
+    monkeypatch.setattr(runner, "store", lambda folder: stored.append(folder) or folder)
+    assert main(["store", "03-full"]) == 0
+    assert stored == [record.find_run("03-full")]
+    assert main(["store", "no-such-run"]) == 2
+    assert "no run 'no-such-run'" in capsys.readouterr().err
