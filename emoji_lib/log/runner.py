@@ -54,10 +54,10 @@ def run(plan: experiments.Plan, *, out: Path = RUNS, resume: bool = False) -> Pa
 def _run(plan: experiments.Plan, out: Path, resume: bool) -> Path:
     one = plan.experiment
     out.mkdir(parents=True, exist_ok=True)
-    if resume:
-        folder = _unfinished(plan, out)
-    else:
+    if not resume:
         folder = create(one.name, one.notebook, one.source, plan.parameters, out, changed=plan.changed)
+    elif not (folder := newest_unfinished(plan, out)):
+        raise _nothing_to_resume(plan, out)
     with held(folder):
         if resume:
             _take_up(folder, plan)
@@ -91,13 +91,6 @@ def newest_unfinished(plan: experiments.Plan, out: Path) -> Path | None:
     runs = [(folder, record) for folder, record in runs_in(out) if record["experiment"] == plan.experiment.name]
     runs = [run for run in runs if not plan.apart(run[1])] or runs
     return runs[-1][0] if runs and runs[-1][1]["status"] not in GOOD else None
-
-
-def _unfinished(plan: experiments.Plan, out: Path) -> Path:
-    """The `newest_unfinished`. Raises `BadInput` where there is none."""
-    if folder := newest_unfinished(plan, out):
-        return folder
-    raise _nothing_to_resume(plan, out)
 
 
 def _nothing_to_resume(plan: experiments.Plan, out: Path) -> BadInput:

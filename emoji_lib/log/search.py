@@ -69,7 +69,7 @@ def work_together(name: str, trials: int, storage: str, jobs: int) -> None:
         work(name, trials, storage)
         failed = sum(other.wait() != 0 for other in others)
     finally:
-        stop([other for other in others if other.poll() is None])
+        stop(others)
     if failed:
         raise RunFailed(f"{failed} of {jobs} workers failed; what they said stands above")
 

@@ -50,9 +50,9 @@ class Live:
 
 def pictures(*images: Image.Image) -> None:
     """Display each as PNG or as JPEG, whichever is smaller: notebooks are kept, and noise makes PNGs large."""
-    for image in images:
+    for image in (image.convert("RGB") for image in images):
         jpeg = io.BytesIO()
-        image.convert("RGB").save(jpeg, "jpeg", quality=80, subsampling=0)
+        image.save(jpeg, "jpeg", quality=80, subsampling=0)
         display(Shown(min(png(image), jpeg.getvalue(), key=len)))
 
 
