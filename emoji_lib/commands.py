@@ -41,8 +41,8 @@ def data(options: argparse.Namespace) -> None:
 
 def list_experiments(options: argparse.Namespace) -> None:
     from emoji_lib.files import is_held
-    from emoji_lib.log import experiments
-    from emoji_lib.log.record import RESULTS, RUNS, newest, runs_in
+    from emoji_lib.runs import experiments
+    from emoji_lib.runs.record import RESULTS, RUNS, newest, runs_in
 
     runs = runs_in(RUNS, RESULTS)
     rows = []
@@ -69,15 +69,15 @@ def list_experiments(options: argparse.Namespace) -> None:
 def run(options: argparse.Namespace) -> None:
     import time
 
-    from emoji_lib.log import experiments
+    from emoji_lib.runs import experiments
 
     given = dict(options.parameter)
     if options.seed is not None:
         given["seed"] = options.seed
     plan = experiments.plan(options.name, given)
 
-    from emoji_lib.log import runner  # only now: it takes a while
-    from emoji_lib.log.record import BOARD_VARIABLE
+    from emoji_lib.runs import runner  # only now: it takes a while
+    from emoji_lib.runs.record import BOARD_VARIABLE
 
     out = Path(options.out).expanduser().resolve() if options.out else runner.RUNS
     if options.board:
@@ -102,35 +102,35 @@ def run(options: argparse.Namespace) -> None:
 
 
 def store(options: argparse.Namespace) -> None:
-    from emoji_lib.log import runner
-    from emoji_lib.log.record import find_run
+    from emoji_lib.runs import runner
+    from emoji_lib.runs.record import find_run
 
     for given in options.runs:
         print(f"stored {runner.shown(runner.store(find_run(given, 'notebook.ipynb')))}")
 
 
 def sample(options: argparse.Namespace) -> None:
-    from emoji_lib.log import samples
-    from emoji_lib.log.record import find_run
+    from emoji_lib.runs.record import find_run
+    from emoji_lib.show import sampler
 
-    images, facts = samples.draw(find_run(options.run, samples.WEIGHTS), options.n, options.seed)
+    images, facts = sampler.draw(find_run(options.run, sampler.WEIGHTS), options.n, options.seed)
     out = Path(options.out).expanduser()
-    samples.save(images, facts["mode"], out)
+    sampler.save(images, facts["mode"], out)
     print(f"{options.n} {facts['mode']} PNGs in {out}/")
 
 
 def draw(options: argparse.Namespace) -> None:
     from emoji_lib.files import write_whole
-    from emoji_lib.log import phrases, plots, samples
-    from emoji_lib.log.record import find_run
+    from emoji_lib.runs.record import find_run
+    from emoji_lib.show import phrases, plots, sampler
 
     phrase = phrases.read(options.phrase)
-    run = find_run(options.run or phrases.DRAWS, samples.WEIGHTS)
+    run = find_run(options.run or phrases.DRAWS, sampler.WEIGHTS)
     out = Path(options.out).expanduser()
-    artist = phrases.Artist(run)
+    artist = phrases.PhraseSampler(run)
     images = artist.draw(phrase, options.n, options.seed, options.truncation)
     name = phrases.file_name(phrase)
-    paths = samples.save(images, "RGBA", out, names=[f"{name}-{index:02d}" for index in range(len(images))])
+    paths = sampler.save(images, "RGBA", out, names=[f"{name}-{index:02d}" for index in range(len(images))])
     sheet = plots.contact_sheet(images, premultiplied=False, columns=min(options.n, 8))
     write_whole(out / f"{name}.png", lambda partial: sheet.save(partial, "png"))
     near, unknown = artist.near(phrase), artist.unknown(phrase)
@@ -154,16 +154,16 @@ def draw(options: argparse.Namespace) -> None:
 
 
 def translate(options: argparse.Namespace) -> None:
-    from emoji_lib.log import faces, samples
-    from emoji_lib.log.record import find_run, read_record
+    from emoji_lib.runs.record import find_run, read_record
+    from emoji_lib.show import sampler
 
     paths = [Path(given).expanduser() for given in options.images]
     out = Path(options.out).expanduser()
     if lost := [path for path in paths if (out / f"{path.stem}.png").resolve() == path.resolve()]:
         raise BadInput(f"the translation of {lost[0]} would take its place; give another folder than --out {out}")
-    run = find_run(options.run or faces.TRANSLATES, samples.WEIGHTS)
-    images = faces.translate(run, paths)
-    files = samples.save(images, "RGBA", out, names=[path.stem for path in paths])
+    run = find_run(options.run or sampler.TRANSLATES, sampler.WEIGHTS)
+    images = sampler.translate(run, paths)
+    files = sampler.save(images, "RGBA", out, names=[path.stem for path in paths])
     if options.json:
         pairs = [{"image": str(path), "file": str(file)} for path, file in zip(paths, files, strict=True)]
         print(json.dumps({"run": run.name, "translations": pairs}, indent=2, ensure_ascii=False))
@@ -175,14 +175,14 @@ def translate(options: argparse.Namespace) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     from emoji_lib.files import write_whole
-    from emoji_lib.log import report, samples
-    from emoji_lib.log.record import read_record, write_record
     from emoji_lib.measure import protocol
+    from emoji_lib.runs.record import read_record, write_record
+    from emoji_lib.show import report, sampler
 
-    seen, reference, run = samples.target(options.target, options.n, options.seed, options.reference)
+    seen, reference, run = sampler.target(options.target, options.n, options.seed, options.reference)
     if options.keep and run is None:
         raise BadInput(f"--keep writes into a run's record, and {options.target} is a folder of pictures")
-    judged = protocol.judge(seen, reference) | {"seed": options.seed}
+    judged = protocol.evaluate(seen, reference) | {"seed": options.seed}
     rows = {options.target: judged}
     if not options.alone:
         rows |= protocol.reference_rows(reference)
@@ -191,13 +191,13 @@ def evaluate(options: argparse.Namespace) -> None:
         record["scores"].pop("inception", None)  # which few samples leave out
         write_record(run, record | {"scores": record["scores"] | judged})
     if options.panel:
-        panel = samples.neighbours(seen, reference)
+        panel = sampler.nearest_panel(seen, reference)
         write_whole(Path(options.panel), lambda partial: panel.save(partial, "png"))
     print(json.dumps(rows, indent=2, ensure_ascii=False) if options.json else report.text(rows))
 
 
 def encoders(options: argparse.Namespace) -> None:
-    from emoji_lib.measure import train_encoders
+    from emoji_lib.tools import train_encoders
 
     out = Path(options.out).expanduser() if options.out else train_encoders.FOLDER
     for name, path in train_encoders.train(out, options.steps or train_encoders.STEPS).items():
@@ -206,7 +206,7 @@ def encoders(options: argparse.Namespace) -> None:
 
 def table(options: argparse.Namespace) -> None:
     from emoji_lib.files import write_whole
-    from emoji_lib.log import table as results
+    from emoji_lib.runs import table as results
 
     files = results.updated()
     stale = {path: new for path, (old, new) in files.items() if old != new}
@@ -221,7 +221,7 @@ def table(options: argparse.Namespace) -> None:
 
 
 def missing(options: argparse.Namespace) -> None:
-    from emoji_lib.log import missing as lacking
+    from emoji_lib.runs import missing as lacking
 
     out = Path(options.out).expanduser().resolve() if options.out else lacking.RESULTS
     if options.minutes < 0 or options.jobs < 1:
@@ -238,8 +238,8 @@ def missing(options: argparse.Namespace) -> None:
 
 
 def sweep(options: argparse.Namespace) -> None:
-    from emoji_lib.log import missing as lacking
-    from emoji_lib.log import sweep as sweeps
+    from emoji_lib.runs import missing as lacking
+    from emoji_lib.runs import sweep as sweeps
 
     out = Path(options.out).expanduser().resolve() if options.out else lacking.RESULTS
     if options.jobs < 1:
@@ -261,7 +261,7 @@ def sweep(options: argparse.Namespace) -> None:
 
 
 def search(options: argparse.Namespace) -> None:
-    from emoji_lib.log import search as searches
+    from emoji_lib.runs import search as searches
 
     if options.trials < 1 or options.jobs < 1:
         raise BadInput(f"--trials {options.trials} and --jobs {options.jobs} must be at least 1")
@@ -271,15 +271,15 @@ def search(options: argparse.Namespace) -> None:
 
 
 def fetch_sets(options: argparse.Namespace) -> None:
-    from emoji_lib.log import sets
+    from emoji_lib.tools import emoji_sets
 
     out = Path(options.out).expanduser()
-    for name, count in sets.fetch(out, options.vendors).items():
+    for name, count in emoji_sets.fetch(out, options.vendors).items():
         print(f"{out / name}/: {count:,} pictures")
 
 
 def bench(options: argparse.Namespace) -> None:
-    from emoji_lib.train import bench as speed
+    from emoji_lib.tools import bench as speed
     from emoji_lib.train.device import pick
 
     rows = []

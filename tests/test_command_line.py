@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from emoji_lib.__main__ import main
-from emoji_lib.log import record, runner
 from emoji_lib.nets import dcgan
+from emoji_lib.runs import record, runner
 from emoji_lib.train.checkpoint import save_weights
 
 ROOT = Path(__file__).parents[1]

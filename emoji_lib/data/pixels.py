@@ -104,3 +104,10 @@ def grayscale(rgb: np.ndarray) -> np.ndarray:
     """ITU-R 601 luma, `[N, 3, H, W]` → `[N, 1, H, W]`, rounded as Pillow's mode L is."""
     weights = np.array((19595, 38470, 7471), np.uint32).reshape(1, 3, 1, 1)
     return ((rgb * weights).sum(1, keepdims=True) + 0x8000 >> 16).astype(np.uint8)
+
+
+def png(image: Image.Image) -> bytes:
+    """The picture as the content of a PNG file with its 256 best colours, which is a third of the size."""
+    content = io.BytesIO()
+    image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(content, "png", optimize=True)
+    return content.getvalue()

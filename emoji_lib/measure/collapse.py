@@ -36,7 +36,8 @@ class Monitor:
     `trace` holds for each look: `coverage` of the real pictures by samples of the fixed and of fresh latents;
     `diversity` of the fresh ones (Vendi score); `support`, how many different pictures there seem to be by the birthday
     argument (Arora and Zhang 2018): n (n − 1) / 2 pairs over the number of near-equal ones. Features are the
-    `contrast` encoder's, over white, standardised over the real pictures. With `go_on` a collapsed run is not stopped.
+    `contrast` encoder's, over white, standardised over the real pictures. With `ignore_collapse` a collapsed run runs
+    to its end.
     """
 
     def __init__(
@@ -45,10 +46,10 @@ class Monitor:
         fixed: Tensor,
         latents: Callable[[int, int], Tensor],
         *,
-        go_on: bool = False,
+        ignore_collapse: bool = False,
         seed: int = 0,
     ):
-        self.fixed, self.latents, self.go_on, self.seed = fixed, latents, go_on, seed
+        self.fixed, self.latents, self.ignore_collapse, self.seed = fixed, latents, ignore_collapse, seed
         self.premultiplied = learned.premultiplied
         self.trace: list[dict[str, float]] = []
         rng = np.random.default_rng(seed)
@@ -68,7 +69,7 @@ class Monitor:
         network, _ = encoder("contrast")
         return encode(network, views(images, premultiplied=self.premultiplied).white)
 
-    def look(self, step: int, sample: Callable[[Tensor], Tensor]) -> None:
+    def evaluate(self, step: int, sample: Callable[[Tensor], Tensor]) -> None:
         """Add the state at `step` to the trace; `sample` gives float images `[N, C, H, W]` in −1..1 for latents."""
         fresh = self.latents(FRESH, self.seed + step)
         _, drawn = standardised(self._learned, self._features(to_uint8(sample(torch.cat((self.fixed, fresh))))))

@@ -94,7 +94,7 @@ def thumbnails(shown: Views) -> Tensor:
     return F.adaptive_avg_pool2d(scale(torch.from_numpy(np.ascontiguousarray(shown.white))), THUMBNAIL)
 
 
-def judge(shown: Views, reference: Reference) -> dict:
+def evaluate(shown: Views, reference: Reference) -> dict:
     """Every score of these pictures. What they are too few for is left out, with the reason under `left_out`."""
     n, known = len(shown), len(reference.learned)
     result = {"samples": n, "reference": reference.selection, "reference_images": known}
@@ -179,14 +179,14 @@ def reference_rows(reference: Reference) -> dict[str, dict]:
     if held is not None and learned is not None:
         train = f"{reference.selection.removesuffix(':train')}:train"
         floor = reference if train == reference.selection else Reference(train, reference.mode, reference.size)
-        rows["held-out real"] = judge(floor.seen(held.images), floor)
+        rows["held-out real"] = evaluate(floor.seen(held.images), floor)
     copies = reference.learned.images[rng.integers(len(reference.learned), size=DRAWN)]
     noise = rng.integers(256, size=(DRAWN, 4, 72, 72), dtype=np.uint8)
     made = {"training copies": copies, "blurred copies": blurred(copies)}
     if learned is not None:
         made["half the concepts"] = half_of_concepts(learned, rng)
     made["noise"] = np.minimum(noise, noise[:, 3:])
-    return rows | {name: judge(reference.seen(images), reference) for name, images in made.items()}
+    return rows | {name: evaluate(reference.seen(images), reference) for name, images in made.items()}
 
 
 def blurred(images: np.ndarray, radius: float = 2.0) -> np.ndarray:

@@ -7,13 +7,12 @@ import shutil
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor, nn
+from torch import nn
 
 from emoji_lib import BadInput
 from emoji_lib.files import write_whole
 from emoji_lib.nets import build, name_of
+from emoji_lib.weights import load_tensors, save_tensors
 
 
 class Checkpoints:
@@ -68,39 +67,30 @@ def _second_name(path: Path, name: Path) -> None:
 
 
 def save_weights(path: Path, network: nn.Module, **facts) -> None:
-    """A network as safetensors that describe themselves: its class, its options, and `facts` about its images.
-
-    Weights are kept in half precision, but for a tensor that float16 cannot hold.
-    """
-    tensors = {name: _half(tensor.detach().cpu().contiguous()) for name, tensor in network.state_dict().items()}
+    """A network as safetensors that describe themselves: its class, its options, and `facts` about its images."""
     metadata = {"network": name_of(network), "options": json.dumps(network.options), "facts": json.dumps(facts)}
-    write_whole(path, lambda partial: partial.write_bytes(save(tensors, metadata)))
-
-
-def _half(tensor: Tensor) -> Tensor:
-    half = tensor.half()
-    return half if tensor.is_floating_point() and half.isfinite().all() else tensor
+    save_tensors(path, network.state_dict(), metadata)
 
 
 def load_weights(path: Path) -> tuple[nn.Module, dict]:
     """The network of a file of `save_weights`, in eval mode, and its facts. Raises `BadInput` for any other file."""
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
-    except (SafetensorError, OSError) as error:
-        raise BadInput(f"{path} is not a readable safetensors file ({error})") from error
+    tensors, metadata = load_tensors(path)
+    foreign = f"{path} was not written by this project:"
     if not {"network", "options", "facts"} <= metadata.keys():
-        raise BadInput(f"{path} was not written by this project: it does not say which network it holds")
+        raise BadInput(f"{foreign} it does not say which network it holds")
     try:
         options, facts = json.loads(metadata["options"]), json.loads(metadata["facts"])
     except ValueError as error:
+        raise BadInput(f"{foreign} what it says of itself is no JSON ({error})") from error
+    if not isinstance(options, dict) or not isinstance(facts, dict) or "mode" not in facts:
         raise BadInput(
-            f"{path} was not written by this project: what it says of itself is no JSON ({error})"
-        ) from error
+            f"{foreign} its options {options!r} and facts {facts!r} do not describe a network and its images"
+        )
+    with torch.device("meta"):  # shapes without memory, so that a file that lies costs nothing
+        shapes = {name: tensor.shape for name, tensor in build(metadata["network"], options).state_dict().items()}
+    held = {name: tensor.shape for name, tensor in tensors.items()}
+    if odd := sorted(name for name in shapes.keys() | held.keys() if shapes.get(name) != held.get(name)):
+        raise BadInput(f"{path} does not fit {metadata['network']} {metadata['options']}: {', '.join(odd[:3])} differ")
     network = build(metadata["network"], options)
-    try:
-        network.load_state_dict(tensors)  # copied into float32
-    except RuntimeError as error:
-        raise BadInput(f"{path} does not fit {metadata['network']} {metadata['options']}: {error}") from error
+    network.load_state_dict(tensors)  # copied into float32
     return network.eval(), facts

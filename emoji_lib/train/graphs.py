@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from emoji_lib.train.parallel import peers
+from emoji_lib.train.distributed import processes
 
 WARM_UP = 3  # steps that let libraries choose their kernels and optimizers make their state
 
@@ -14,7 +14,7 @@ WARM_UP = 3  # steps that let libraries choose their kernels and optimizers make
 def stepper(system) -> Callable[..., dict[str, Tensor]]:
     """`system.step`, as a graph where it runs on a GPU by itself; the numbers are the same."""
     on_gpu = system.device.type == "cuda" and system.capturable
-    return Graphed(system) if on_gpu and peers().size == 1 else system.step
+    return Graphed(system) if on_gpu and processes().size == 1 else system.step
 
 
 class Graphed:
@@ -63,5 +63,5 @@ def rewind(system, state: dict) -> None:
     for name, module in system.modules().items():
         module.load_state_dict(state["networks"][name])
     if "taken" in state:
-        system.taken.copy_(state["taken"])
+        system.steps_taken.copy_(state["taken"])
     system.rng.set_state(state["rng"][0])

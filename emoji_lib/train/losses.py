@@ -1,4 +1,4 @@
-"""Adversarial losses: the discriminator's logits `[N]` in, scalars out. They never see a network, device or file."""
+"""Losses and penalties: logits or images in, scalars out. They never see a network, a device or a file."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,15 +11,16 @@ from emoji_lib import BadInput
 
 
 class Loss(NamedTuple):
-    """The two sides of a game, each a function of (real logits `[N]`, fake logits `[M]`).
+    """An adversarial loss: both sides as functions of (real logits `[N]`, fake logits `[M]`), and what it needs.
 
-    `at_once` says whose turn it is: both sides learn from the same logits, or the discriminator moves first and the
-    generator answers the moved one.
+    `simultaneous`: both networks update from the same logits; else the discriminator updates first, and the generator's
+    loss is taken from the updated one. `whole_batch`: logits are compared with each other, so an image needs just one.
     """
 
     generator: Callable[[Tensor, Tensor], Tensor]
     discriminator: Callable[[Tensor, Tensor], Tensor]
-    at_once: bool
+    simultaneous: bool = False
+    whole_batch: bool = False
 
 
 def bce_generator(real: Tensor, fake: Tensor) -> Tensor:
@@ -32,32 +33,32 @@ def bce_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(-real).mean() + F.softplus(fake).mean()
 
 
-def smoothed(share: float) -> Loss:
-    """The `bce` game with one-sided label smoothing: real pictures count as real only by 1 − `share` (Salimans et al.
-    2016, section 3.4).
+def smoothed(fraction: float) -> Loss:
+    """The `bce` loss with one-sided label smoothing: the target of real images is 1 − `fraction` (Salimans et al. 2016,
+    section 3.4).
     """
-    if not 0 <= share < 1:
-        raise BadInput(f"label smoothing {share} is not in 0..1 (0.1 is usual)")
+    if not 0 <= fraction < 1:
+        raise BadInput(f"label smoothing {fraction} is not in 0..1 (0.1 is usual)")
 
     def discriminator(real: Tensor, fake: Tensor) -> Tensor:
-        return bce_discriminator(real, fake) + share * (F.softplus(real) - F.softplus(-real)).mean()
+        return bce_discriminator(real, fake) + fraction * (F.softplus(real) - F.softplus(-real)).mean()
 
-    return Loss(bce_generator, discriminator, at_once=False)
+    return Loss(bce_generator, discriminator)
 
 
-def uncertain(share: float) -> Loss:
-    """The `bce` game with noisy labels: real pictures count as real by 1 − u and fakes by u, each u uniform in
-    0..`share` (EmotiGAN, section V: targets are not always exactly 1 and 0).
+def noisy(width: float) -> Loss:
+    """The `bce` loss with noisy labels: the target of a real image is 1 − u and of a fake u, each u uniform in
+    0..`width` (EmotiGAN, section V: targets are not always exactly 1 and 0).
     """
-    if not 0 <= share < 0.5:
-        raise BadInput(f"label noise {share} is not in 0..0.5 (0.2 is usual)")
+    if not 0 <= width < 0.5:
+        raise BadInput(f"label noise {width} is not in 0..0.5 (0.2 is usual)")
 
     def discriminator(real: Tensor, fake: Tensor) -> Tensor:
         # The cross entropy to a target of u is softplus(x) − u x.
-        doubt_real, doubt_fake = (share * torch.rand_like(logits) for logits in (real, fake))
-        return bce_discriminator(real, fake) + (doubt_real * real).mean() - (doubt_fake * fake).mean()
+        u_real, u_fake = (width * torch.rand_like(logits) for logits in (real, fake))
+        return bce_discriminator(real, fake) + (u_real * real).mean() - (u_fake * fake).mean()
 
-    return Loss(bce_generator, discriminator, at_once=False)
+    return Loss(bce_generator, discriminator)
 
 
 def least_squares_generator(real: Tensor, fake: Tensor) -> Tensor:
@@ -95,7 +96,36 @@ def softmax_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 LOSSES = {
-    "bce": Loss(bce_generator, bce_discriminator, at_once=False),
-    "least_squares": Loss(least_squares_generator, least_squares_discriminator, at_once=False),
-    "softmax": Loss(softmax_generator, softmax_discriminator, at_once=True),
+    "bce": Loss(bce_generator, bce_discriminator),
+    "least_squares": Loss(least_squares_generator, least_squares_discriminator),
+    "softmax": Loss(softmax_generator, softmax_discriminator, simultaneous=True, whole_batch=True),
 }
+
+
+def l1(images: Tensor, targets: Tensor) -> Tensor:
+    """Mean |images − targets| of `[N, C, H, W]` (pix2pix, Isola et al. 2017, eq. 3)."""
+    return (images.float() - targets).abs().mean()
+
+
+def cycle(images: Tensor, there_and_back: Tensor) -> Tensor:
+    """‖F(G(x)) − x‖₁, a mean over pixels (CycleGAN, Zhu et al. 2017, eq. 2)."""
+    return l1(there_and_back, images)
+
+
+def identity(images: Tensor, translated: Tensor) -> Tensor:
+    """‖G(y) − y‖₁, a mean over pixels, for images of the domain that G translates to (Zhu et al. 2017, section 5.2)."""
+    return l1(translated, images)
+
+
+def r1(on_real: Tensor, real: Tensor) -> Tensor:
+    """½ E‖∇D(x)‖² on real images `[N, C, H, W]` that require gradients (Mescheder et al. 2018, eq. 9, with γ = 1).
+
+    Where the discriminator answers by patches, D is their sum.
+    """
+    (gradient,) = torch.autograd.grad(on_real.sum(), real, create_graph=True)
+    return gradient.square().sum((1, 2, 3)).mean() / 2
+
+
+def r2(on_fake: Tensor, fake: Tensor) -> Tensor:
+    """½ E‖∇D(G(z))‖² on fake images, as `r1` on real ones (Mescheder et al. 2018, eq. 10, with γ = 1)."""
+    return r1(on_fake, fake)

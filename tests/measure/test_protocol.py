@@ -29,7 +29,7 @@ def judged(reference):
         "half": protocol.half_of_concepts(reference.part("train"), rng),
         "ten": copies[np.arange(N) % 10],
     }
-    rows = {name: protocol.judge(reference.seen(images), reference) for name, images in made.items()}
+    rows = {name: protocol.evaluate(reference.seen(images), reference) for name, images in made.items()}
     return rows | protocol.reference_rows(reference)
 
 
@@ -73,16 +73,16 @@ def test_the_inception_score_is_between_one_and_the_groups(judged):
 def test_a_second_time_gives_the_same(reference, judged):
     rng = np.random.default_rng(1)
     copies = reference.learned.images[rng.permutation(len(reference.learned))[:N]]
-    assert protocol.judge(reference.seen(copies), reference) == judged["copies"]
+    assert protocol.evaluate(reference.seen(copies), reference) == judged["copies"]
 
 
 def test_a_score_with_too_few_samples_is_left_out_with_the_reason(reference):
-    few = protocol.judge(reference.seen(reference.learned.images[:60]), reference)
+    few = protocol.evaluate(reference.seen(reference.learned.images[:60]), reference)
     assert few["left_out"]["coverage"] == "needs 300 samples, there are 60"
     assert "kid" in few["contrast"]
     assert "coverage" not in few["contrast"]
     assert "inception" not in few
-    fewer = protocol.judge(reference.seen(reference.learned.images[:9]), reference)
+    fewer = protocol.evaluate(reference.seen(reference.learned.images[:9]), reference)
     assert fewer["left_out"]["kid"] == "needs 50 samples, there are 9"
     assert fewer["contrast"] == {}
     assert fewer["memorised"] == 1
@@ -131,7 +131,7 @@ def test_few_real_pictures_are_no_distribution():
     """As when two emoji are learned from; training such a set is fine, and only what can be said is said."""
     two = protocol.Reference("🥸+😎")
     images = two.learned.images[np.arange(N) % 2]
-    judged = protocol.judge(two.seen(images), two)
+    judged = protocol.evaluate(two.seen(images), two)
     assert judged["left_out"]["kid"] == judged["left_out"]["coverage"] == "needs 20 real pictures, there are 2"
     assert judged["contrast"] == {}
     assert judged["memorised"] == 1

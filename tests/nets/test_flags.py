@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from emoji_lib.log import experiments, show
 from emoji_lib.nets.layers import Dropout
 from emoji_lib.nets.listed import Listed
+from emoji_lib.runs import experiments
+from emoji_lib.show import notebook
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +34,8 @@ def _is_network(node) -> bool:
 
 def test_the_totals_are_the_documents(networks, capsys):
     generator, discriminator = networks
-    all_g, train_g = show.keras_summary("generator", generator, (100,))
-    all_d, train_d = show.keras_summary("discriminator", discriminator, (1, 64, 64))
+    all_g, train_g = notebook.keras_summary("generator", generator, (100,))
+    all_d, train_d = notebook.keras_summary("discriminator", discriminator, (1, 64, 64))
     assert (all_g, all_d, all_g + all_d) == (2_764_545, 8_596_898, 11_361_443)
     assert (train_g, train_d) == (2_713_153, 8_596_898)
     printed = capsys.readouterr().out

@@ -8,7 +8,7 @@ from emoji_lib.data.batches import Batches
 from emoji_lib.nets import dcgan
 from emoji_lib.train import graphs
 from emoji_lib.train.augment import ShiftAndFlip
-from emoji_lib.train.systems import GAN
+from emoji_lib.train.gan import GAN
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 

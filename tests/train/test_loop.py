@@ -4,7 +4,7 @@ import torch
 
 from emoji_lib import BadInput
 from emoji_lib.data.batches import Batches
-from emoji_lib.train import loop
+from emoji_lib.train import loop, observers
 
 
 class Counting:
@@ -36,16 +36,16 @@ class Notes:
     def log(self, step, facts):
         self.rows.append((step, facts))
 
-    def show(self, step, images):
+    def snapshot(self, step, images):
         self.shown.append(step)
 
     def restore(self):
         return self.state
 
-    def watch(self, trace):
+    def trace(self, trace):
         self.watched = list(trace)
 
-    def keep(self, step, state, best):
+    def checkpoint(self, step, state, best):
         self.state = state
 
     def trained(self, **facts):
@@ -89,7 +89,7 @@ def test_stages_that_are_none_are_refused_by_name(lengths, cap, said):
 
 
 def test_a_number_that_is_not_finite_stops_the_run_with_the_step():
-    with pytest.raises(loop.Diverged, match=r"by step 5 losses .*nan.*there is no checkpoint yet"):
+    with pytest.raises(observers.Diverged, match=r"by step 5 losses .*nan.*there is no checkpoint yet"):
         loop.train(Counting(bad_at=5), batches(), 20, Notes(), torch.zeros(1, 1))
 
 
@@ -100,8 +100,8 @@ def test_weights_that_are_not_finite_never_reach_a_checkpoint():
             return super().state_dict() | {"networks": {"generator": {"weight": weight}}}
 
     notes = Notes()
-    with pytest.raises(loop.Diverged, match=r"by step 3 weights of the generator .*last good checkpoint: step 2"):
-        loop.train(Spoiled(), batches(), 20, notes, torch.zeros(1, 1), keep_every=0)
+    with pytest.raises(observers.Diverged, match=r"by step 3 weights of the generator .*last good checkpoint: step 2"):
+        loop.train(Spoiled(), batches(), 20, notes, torch.zeros(1, 1), checkpoint_every=0)
     assert notes.state["step"] == 2
 
 
@@ -116,10 +116,10 @@ def test_a_progress_line_is_plain_and_says_how_long(capsys):
 class Falling:
     """A monitor that calls the run collapsed at its third look."""
 
-    def __init__(self, go_on: bool = False):
-        self.trace, self.go_on = [], go_on
+    def __init__(self, ignore_collapse: bool = False):
+        self.trace, self.ignore_collapse = [], ignore_collapse
 
-    def look(self, step, sample):
+    def evaluate(self, step, sample):
         self.trace.append({"step": step, "coverage": 1.0 / len(self.trace or [0])})
 
     best = False
@@ -142,7 +142,7 @@ def test_a_collapsed_run_ends_there_and_stays_ended_when_it_is_taken_up():
 
 def test_a_collapsed_run_goes_on_if_asked_to():
     notes = Notes()
-    loop.train(Counting(), batches(), 240, notes, torch.zeros(1, 1), monitor=Falling(go_on=True))
+    loop.train(Counting(), batches(), 240, notes, torch.zeros(1, 1), monitor=Falling(ignore_collapse=True))
     assert notes.facts["steps"] == 240
     assert notes.facts["collapsed"]
     assert len(notes.watched) == 24

@@ -16,25 +16,25 @@ import tiny_run
 import torch
 
 from emoji_lib import BadInput
-from emoji_lib.log import record
-from emoji_lib.log.recorder import Run
-from emoji_lib.train import loop
+from emoji_lib.runs import record
+from emoji_lib.runs.run import Run
+from emoji_lib.train import observers
 from emoji_lib.train.checkpoint import Checkpoints
 
 TINY = Path(tiny_run.__file__)
 STEPS = 24
 
 
-def start(folder: Path, steps: int = STEPS, keep_every: float = 60.0) -> subprocess.Popen:
-    command = [sys.executable, TINY, folder, str(steps), str(keep_every)]
+def start(folder: Path, steps: int = STEPS, checkpoint_every: float = 60.0) -> subprocess.Popen:
+    command = [sys.executable, TINY, folder, str(steps), str(checkpoint_every)]
     environment = os.environ | {"PYTHONPATH": str(TINY.parents[2])}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
-def in_process(folder: Path, steps: int = STEPS, keep_every: float = 60.0) -> None:
+def in_process(folder: Path, steps: int = STEPS, checkpoint_every: float = 60.0) -> None:
     threads = torch.get_num_threads()
     try:
-        tiny_run.main(folder, steps, keep_every)
+        tiny_run.main(folder, steps, checkpoint_every)
     finally:
         torch.set_num_threads(threads)
         os.environ.pop(record.FOLDER_VARIABLE, None)
@@ -87,7 +87,7 @@ def stopped(tmp_path, monkeypatch):
             return step(self, real)
 
         monkeypatch.setattr(tiny_run.GAN, "step", counted)
-        with pytest.raises(loop.Interrupted, match=f"stopped at step {at} of 24"):
+        with pytest.raises(observers.Interrupted, match=f"stopped at step {at} of 24"):
             in_process(folder)
     monkeypatch.setattr(tiny_run.GAN, "step", step)
     return folder
@@ -95,7 +95,7 @@ def stopped(tmp_path, monkeypatch):
 
 def test_a_run_in_pieces_equals_a_run_in_one_go(stopped, straight, capsys):
     in_process(stopped)
-    assert "going on from step 15 of 24" in capsys.readouterr().out
+    assert "resuming from step 15 of 24" in capsys.readouterr().out
     assert_same_end(stopped, straight)
     assert len(Checkpoints(stopped).paths()) == 2
 
@@ -106,7 +106,7 @@ def test_a_truncated_checkpoint_is_passed_over_and_said(stopped, straight, capsy
     in_process(stopped)
     said = capsys.readouterr().out
     assert f"{newest.name} cannot be read and is passed over" in said
-    assert "going on from step 7 of 24" in said
+    assert "resuming from step 7 of 24" in said
     assert_same_end(stopped, straight)
 
 
@@ -159,19 +159,19 @@ def test_a_run_that_was_not_stopped_starts_from_the_beginning(stopped, monkeypat
 def test_killed_at_random_moments(kills, tmp_path):
     """Checkpoints are written after every step, so that many of the kills fall into one."""
     steps, chance, folder = 30 * kills, random.Random(kills), tmp_path / "killed"
-    in_process(tmp_path / "straight", steps, keep_every=1e9)
+    in_process(tmp_path / "straight", steps, checkpoint_every=1e9)
     for _ in range(kills):
-        process = start(folder, steps, keep_every=0.0)
+        process = start(folder, steps, checkpoint_every=0.0)
         assert process.stdout.readline() == "training\n", process.stderr.read()
         time.sleep(chance.uniform(0, 0.5))
         process.kill()
         process.communicate()
     assert Checkpoints(folder).paths()
     rows = [json.loads(line) for line in (tmp_path / "straight" / "metrics.jsonl").read_text().splitlines()]
-    process = start(folder, steps, keep_every=1e9)
+    process = start(folder, steps, checkpoint_every=1e9)
     out, error = process.communicate(timeout=120)
     assert process.returncode == 0, error
-    assert "going on from step" in out
+    assert "resuming from step" in out
     assert rows[-1]["step"] == steps
     assert_same_end(folder, tmp_path / "straight")
 
@@ -187,7 +187,7 @@ def test_a_full_disk_is_one_clear_error_and_loses_nothing(tmp_path):
         pytest.skip("mounting is not allowed here")
     try:
         folder = disk / "run"
-        process = start(folder, 2000, keep_every=0.0)
+        process = start(folder, 300, checkpoint_every=0.0)
         assert process.stdout.readline() == "training\n", process.stderr.read()
         while len(Checkpoints(folder).paths()) < 2:
             time.sleep(0.01)
@@ -200,7 +200,7 @@ def test_a_full_disk_is_one_clear_error_and_loses_nothing(tmp_path):
         (disk / "filler").unlink()
         assert record.read_record(folder)["status"] == "interrupted"
         assert not list(folder.glob(".*partial"))
-        process = start(folder, 2000, keep_every=1e9)
+        process = start(folder, 300, checkpoint_every=1e9)
         out, error = process.communicate(timeout=60)
         assert process.returncode == 0, error
         assert "finished" in out

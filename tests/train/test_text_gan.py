@@ -9,8 +9,9 @@ from torch.nn import functional as F
 from emoji_lib import BadInput
 from emoji_lib.nets import dcgan, emotigan
 from emoji_lib.train import device, losses
-from emoji_lib.train.losses import uncertain
-from emoji_lib.train.systems import RANKS_APART, TextGAN
+from emoji_lib.train.losses import noisy
+from emoji_lib.train.system import SEED_STRIDE
+from emoji_lib.train.text_gan import TextGAN
 
 TOLD = F.normalize(torch.randn(6, 5, generator=torch.Generator().manual_seed(3)))
 REAL = torch.rand(6, 4, 72, 72, generator=torch.Generator().manual_seed(4)) * 2 - 1
@@ -27,9 +28,9 @@ def system(condition="project", **settings) -> TextGAN:
 def test_the_step_written_out(monkeypatch):
     """Wrong captions among the fakes, the pull, and both gradients from the same logits, by the plainest code."""
     monkeypatch.setattr(device, "number_format", lambda _: "fp32")
-    ours = system(loss="softmax", mismatched=True, pull=3.0, learning_rate_g=1e-3, learning_rate_d=1e-3)
+    ours = system(loss="softmax", mismatched_captions=True, l1_weight=3.0, learning_rate_g=1e-3, learning_rate_d=1e-3)
     generator, discriminator = (copy.deepcopy(ours.networks[name]) for name in ("generator", "discriminator"))
-    rng = torch.Generator().manual_seed(RANKS_APART)
+    rng = torch.Generator().manual_seed(SEED_STRIDE)
     optimizers = [torch.optim.Adam(one.parameters(), 1e-3, (0.5, 0.999)) for one in (generator, discriminator)]
     before = [parameter.clone() for one in (generator, discriminator) for parameter in one.parameters()]
     for _ in range(2):
@@ -69,37 +70,44 @@ def power_free(discriminator, images, told):
 
 
 def test_noise_on_what_the_discriminator_sees_fades():
-    ours = system(noise=0.5, fading=4)
+    ours = system(input_noise=0.5, input_noise_steps=4)
     apart = []
     for _ in range(6):
-        apart.append((ours._seen(REAL) - REAL).std().item())
+        apart.append((ours.discriminator_input(REAL) - REAL).std().item())
         ours.step(REAL, TOLD)
     assert apart[:5] == pytest.approx([0.5, 0.375, 0.25, 0.125, 0], abs=0.01)
     assert apart[5] == 0
-    again = system(noise=0.5, fading=4)
+    again = system(input_noise=0.5, input_noise_steps=4)
     again.load_state_dict(ours.state_dict())
-    assert again.taken == 6
+    assert again.steps_taken == 6
 
 
 def test_blurred_and_dropped_phrases():
     many = TOLD[:1].expand(4000, -1)
-    blurred = system(blur=0.3)._told(many)
+    blurred = system(embedding_noise=0.3).perturb(many)
     assert (blurred - many).norm(dim=1).square().mean().sqrt() == pytest.approx(0.3, rel=0.03)
-    kept = system(dropped=0.25)._told(many).abs().sum(1) > 0
+    kept = system(caption_dropout=0.25).drop_captions(many).abs().sum(1) > 0
     assert kept.float().mean() == pytest.approx(0.75, abs=0.03)
-    assert torch.equal(system()._told(many), many)
+    assert torch.equal(system().drop_captions(system().perturb(many)), many)
 
 
 @pytest.mark.parametrize("condition", emotigan.CONDITIONS)
 def test_a_run_in_pieces_equals_one_in_one_go(condition):
-    settings = {"blur": 0.1, "noise": 0.1, "fading": 5, "dropped": 0.2, "mismatched": True, "ema": 0.9}
-    straight, pieces = (system(condition, loss=uncertain(0.0), **settings) for _ in range(2))
+    settings = {
+        "embedding_noise": 0.1,
+        "input_noise": 0.1,
+        "input_noise_steps": 5,
+        "caption_dropout": 0.2,
+        "mismatched_captions": True,
+        "ema": 0.9,
+    }
+    straight, pieces = (system(condition, loss=noisy(0.0), **settings) for _ in range(2))
     for _ in range(4):
         straight.step(REAL, TOLD)
     for _ in range(2):
         pieces.step(REAL, TOLD)
     state = copy.deepcopy(pieces.state_dict())
-    pieces = system(condition, loss=uncertain(0.0), **settings)
+    pieces = system(condition, loss=noisy(0.0), **settings)
     pieces.load_state_dict(state)
     for _ in range(2):
         pieces.step(REAL, TOLD)
@@ -111,13 +119,13 @@ def test_a_run_in_pieces_equals_one_in_one_go(condition):
 def test_uncertain_targets_by_torchs_own_cross_entropy():
     logits = torch.linspace(-3, 3, 7, dtype=torch.float64), torch.linspace(-2, 4, 5, dtype=torch.float64)
     torch.manual_seed(1)
-    ours = uncertain(0.2).discriminator(*logits)
+    ours = noisy(0.2).discriminator(*logits)
     torch.manual_seed(1)
     doubts = [0.2 * torch.rand_like(some) for some in logits]
     targets = 1 - doubts[0], doubts[1]
     assert all(doubt.min() >= 0 and doubt.max() <= 0.2 for doubt in doubts)
     theirs = sum(F.binary_cross_entropy_with_logits(some, of) for some, of in zip(logits, targets, strict=True))
     torch.testing.assert_close(ours, theirs)
-    for share in (-0.1, 0.5):
-        with pytest.raises(BadInput, match=f"label noise {share}"):
-            uncertain(share)
+    for width in (-0.1, 0.5):
+        with pytest.raises(BadInput, match=f"label noise {width}"):
+            noisy(width)

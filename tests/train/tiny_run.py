@@ -1,4 +1,4 @@
-"""A tiny training process, for tests that kill it: `python tiny_run.py FOLDER STEPS KEEP_EVERY`.
+"""A tiny training process, for tests that kill it: `python tiny_run.py FOLDER STEPS CHECKPOINT_EVERY`.
 
 A folder that has a record already is taken up again.
 """
@@ -11,15 +11,15 @@ import torch
 
 from emoji_lib.data import emoji
 from emoji_lib.data.batches import Batches
-from emoji_lib.log import record
-from emoji_lib.log.recorder import Run
 from emoji_lib.nets import dcgan
+from emoji_lib.runs import record
+from emoji_lib.runs.run import Run
 from emoji_lib.train.augment import ShiftAndFlip
+from emoji_lib.train.gan import GAN
 from emoji_lib.train.loop import train
-from emoji_lib.train.systems import GAN
 
 
-def main(folder: Path, steps: int, keep_every: float) -> None:
+def main(folder: Path, steps: int, checkpoint_every: float) -> None:
     torch.set_num_threads(1)
     if (folder / "record.json").exists():
         record.write_record(folder, record.read_record(folder) | {"resumed": [record.code()]})
@@ -35,7 +35,9 @@ def main(folder: Path, steps: int, keep_every: float) -> None:
     system = GAN(generator, discriminator, loss="softmax", ema=0.9, augment=ShiftAndFlip(0.8))
     run.begin(faces, system.networks, torch.device("cpu"))
     print("training", flush=True)
-    train(system, Batches(faces.images, 4, seed=0), steps, run, generator.latents(8, 0), keep_every=keep_every)
+    train(
+        system, Batches(faces.images, 4, seed=0), steps, run, generator.latents(8, 0), checkpoint_every=checkpoint_every
+    )
     print("finished", flush=True)
 
 

@@ -8,7 +8,8 @@ import torch
 from emoji_lib.data import emoji
 from emoji_lib.data.batches import Batches, Unpaired
 from emoji_lib.nets import cyclegan, dcgan
-from emoji_lib.train import cycle, device, loop, parallel, systems
+from emoji_lib.train import cyclegan as training
+from emoji_lib.train import device, distributed, gan, loop
 
 STEPS, GLOBAL_BATCH = 4, 6
 
@@ -22,16 +23,16 @@ class Nowhere:
     def log(self, step, facts):
         self.facts = facts
 
-    def show(self, step, images): ...
+    def snapshot(self, step, images): ...
 
-    def keep(self, step, state, best):
+    def checkpoint(self, step, state, best):
         self.state = state
 
     def trained(self, **facts): ...
 
 
-def train(loss: str, system=systems.GAN) -> tuple[systems.GAN, Nowhere]:
-    torch.manual_seed(parallel.peers().rank)  # weights of rank 0 must win
+def train(loss: str, system=gan.GAN) -> tuple[gan.GAN, Nowhere]:
+    torch.manual_seed(distributed.processes().rank)  # weights of rank 0 must win
     options = dcgan.IMPROVED | {"norm": "none"}
     generator, discriminator = dcgan.Generator(4, **options), dcgan.Discriminator(4, **options)
     gan, notes = system(generator, discriminator, loss=loss, ema=0.5, seed=3), Nowhere()
@@ -39,11 +40,11 @@ def train(loss: str, system=systems.GAN) -> tuple[systems.GAN, Nowhere]:
     return gan, notes
 
 
-def train_cycle() -> tuple[cycle.CycleGAN, Nowhere]:
-    torch.manual_seed(parallel.peers().rank)
+def train_cycle() -> tuple[training.CycleGAN, Nowhere]:
+    torch.manual_seed(distributed.processes().rank)
     networks = [cyclegan.Generator(2, 1), cyclegan.ShortcutGenerator(2, 1)]
     networks += [cyclegan.Discriminator(2, 1), cyclegan.Discriminator(2, 1, norm="none")]
-    system, notes = cycle.CycleGAN(*networks, steps=STEPS, pool=0, penalty=0.1), Nowhere()
+    system, notes = training.CycleGAN(*networks, steps=STEPS, pool_size=0, r1_weight=0.1), Nowhere()
     faces, cats = (emoji.load(name, size=32).images for name in ("faces", "activities"))
     loop.train(system, Unpaired(faces, cats, GLOBAL_BATCH, seed=0), STEPS, notes, torch.zeros(1, 4, 32, 32))
     return system, notes
@@ -54,4 +55,4 @@ if __name__ == "__main__":
     device.number_format = lambda _: "fp32"
     system, notes = train_cycle() if sys.argv[2] == "cycle" else train(sys.argv[2])
     state = {"networks": system.state_dict()["networks"], "facts": notes.facts, "rng": notes.state["system"]["rng"]}
-    torch.save(state, Path(sys.argv[1]) / f"{parallel.peers().rank}.pt")
+    torch.save(state, Path(sys.argv[1]) / f"{distributed.processes().rank}.pt")

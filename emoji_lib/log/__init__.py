@@ -1,1 +1,0 @@
-"""What is kept: run folders, experiments, papermill runs, the README table, figures."""

@@ -1,0 +1,24 @@
+"""Numbers as people read them."""
+
+
+def number(value: float | None) -> str:
+    """Three digits that mean something; a dash where there is no value."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def kid(scores: dict, key: str = "kid") -> str:
+    """`0.123 ±0.012`, with half of the 95% interval."""
+    if key not in scores:
+        return "–"
+    half = (scores[f"{key}_high"] - scores[f"{key}_low"]) / 2
+    return f"{number(scores[key])} ±{number(half)}"
+
+
+def spread(values: list[float]) -> str:
+    """The mean and, of several values, the lowest and the highest: `0.52 (0.4 to 0.6)`."""
+    if not values:
+        return "–"
+    mean = number(sum(values) / len(values))
+    return f"{mean} ({number(min(values))} to {number(max(values))})" if len(values) > 1 else mean

@@ -1,0 +1,207 @@
+"""Named experiments: a notebook and the parameters in which it differs from its defaults."""
+
+import ast
+import itertools
+import json
+import math
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from emoji_lib import BadInput, nearest
+from emoji_lib.data.emoji import ROOT
+from emoji_lib.runs.record import differences
+
+NOTEBOOKS = ROOT / "notebooks"
+TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One line of a parameters cell: `name: type = default  # about`."""
+
+    name: str
+    type: str
+    default: int | float | str | bool
+    about: str = ""
+
+    def read(self, value) -> int | float | str | bool:
+        """`value` as this parameter's type; text is read, so that `1e-4` from YAML or a shell is a number."""
+        try:
+            return _READERS[self.type](value)
+        except (KeyError, ValueError, AttributeError, TypeError, OverflowError):
+            article = "an" if self.type == "int" else "a"
+            raise BadInput(f"{self.name} is {article} {self.type} (such as {self.default!r}), not {value!r}") from None
+
+
+def _bool(value) -> bool:
+    return value if isinstance(value, bool) else TRUTHS[value.strip().casefold()]
+
+
+def _float(value) -> float:
+    if isinstance(value, bool) or not math.isfinite(float(value)):
+        raise ValueError(value)
+    return float(value)
+
+
+def _int(value) -> int:
+    if isinstance(value, bool) or (isinstance(value, float) and value != int(value)):
+        raise ValueError(value)
+    return int(value)
+
+
+def _str(value) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+_READERS = {"int": _int, "float": _float, "str": _str, "bool": _bool}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What `run` needs to know; `parameters` are only the differences from the notebook's defaults."""
+
+    name: str
+    notebook: str
+    source: str
+    about: str
+    parameters: dict
+    sweep: str = ""  # the sweep whose row this is
+    search: dict = field(default_factory=dict)  # ranges and choices that a search may try
+    needs: str = ""  # what only the user can bring, a path in the repository or in words; without it, runs when named
+
+    @property
+    def path(self) -> Path:
+        return NOTEBOOKS / f"{self.notebook}.ipynb"
+
+    @property
+    def ready(self) -> bool:
+        """Whether what it needs is there."""
+        return not self.needs or (ROOT / self.needs).exists()
+
+
+def parameters_of(path: Path) -> dict[str, Parameter]:
+    """The parameters of a notebook: the annotated literals of its cell tagged `parameters`."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    source = next(("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])), "")
+    lines, found = source.splitlines(), {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.AnnAssign):
+            rest = lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode()  # ast counts bytes
+            comment = rest.strip().removeprefix("#").strip()
+            found[node.target.id] = Parameter(node.target.id, node.annotation.id, ast.literal_eval(node.value), comment)
+    return found
+
+
+def check(parameters: dict, known: dict[str, Parameter], where: str) -> dict:
+    """`parameters` as their types. Raises `BadInput` for a name or a type that the notebook does not have."""
+    for name in parameters:
+        if name not in known:
+            raise BadInput(f"{where} has no parameter {name!r}{nearest(name, known)}. It has {', '.join(known)}")
+    return {name: known[name].read(value) for name, value in parameters.items()}
+
+
+class _NoDuplicates(yaml.SafeLoader):
+    """YAML keeps the last of two equal keys without a word, and an entry made by copying one would vanish."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice:
+            raise yaml.YAMLError(f"{twice} stands twice{node.start_mark}")
+        return super().construct_mapping(node, deep)
+
+
+@cache
+def load() -> dict[str, Experiment]:
+    """Every entry of `notebooks/experiments.yaml`, checked against its notebook."""
+    path = NOTEBOOKS / "experiments.yaml"
+    try:
+        entries = yaml.load(path.read_text(encoding="utf-8"), _NoDuplicates)
+    except (OSError, yaml.YAMLError) as error:
+        raise BadInput(f"{path} cannot be read: {error}") from error
+    found = {}
+    for name, entry in entries.items():
+        found |= _rows(name, entry, path) if isinstance(entry, dict) and "sweep" in entry else {name: entry}
+    return {name: _experiment(name, entry, path) for name, entry in found.items()}
+
+
+def _rows(name: str, entry: dict, path: Path) -> dict[str, dict]:
+    """The experiments of a sweep, `NAME-1` and so on: of a list of parameters, or of a grid, each with each."""
+    entry = dict(entry)
+    swept = entry.pop("sweep")
+    if isinstance(swept, dict) and swept and all(isinstance(values, list) and values for values in swept.values()):
+        swept = [dict(zip(swept, row, strict=True)) for row in itertools.product(*swept.values())]
+    if not isinstance(swept, list) or not swept or not all(isinstance(row, dict) for row in swept):
+        raise BadInput(f"{path}: the sweep of {name} is a list of parameters, or a grid of lists of values")
+    rows = {}
+    for number, row in enumerate(swept, 1):
+        about = ", ".join(f"{key} {value}" for key, value in row.items())
+        parameters = {**(entry.get("parameters") or {}), **row}
+        rows[f"{name}-{number}"] = entry | {"about": about, "parameters": parameters, "row_of": name}
+    return rows
+
+
+def sweep(name: str) -> list[Experiment]:
+    """The rows of a sweep. Raises `BadInput` for an unknown one."""
+    rows = [one for one in load().values() if one.sweep == name]
+    if not rows:
+        sweeps = sorted({one.sweep for one in load().values()} - {""})
+        raise BadInput(f"no sweep {name!r}{nearest(name, sweeps)}; there are {', '.join(sweeps)}")
+    return rows
+
+
+def _experiment(name: str, entry, path: Path) -> Experiment:
+    known = {"notebook", "source", "about", "parameters", "row_of", "search", "needs"}
+    parameters = entry.get("parameters") or {} if isinstance(entry, dict) else None
+    if not isinstance(parameters, dict) or "notebook" not in entry or entry.keys() - known:
+        raise BadInput(f"{path}: {name} needs a notebook and may have source, about, needs and parameters (a mapping)")
+    words = {key: entry.get(key, "") for key in ("source", "about", "needs")}
+    swept, searched = entry.get("row_of", ""), entry.get("search", {})
+    one = Experiment(name, entry["notebook"], **words, parameters=parameters, sweep=swept, search=searched)
+    if not one.path.is_file():
+        raise BadInput(f"{path}: {name} names the notebook {one.notebook!r}, which is not in {NOTEBOOKS.name}/")
+    known = parameters_of(one.path)
+    if unknown := one.search.keys() - known.keys():
+        raise BadInput(f"{path.name}: {name} searches {', '.join(unknown)}, which {one.notebook} does not have")
+    return replace(one, parameters=check(parameters, known, f"{path.name}: {name}"))
+
+
+def find(name: str) -> Experiment:
+    """The experiment of that name, or an error with the nearest one."""
+    experiments = load()
+    if name not in experiments:
+        raise BadInput(f"no experiment {name!r}{nearest(name, experiments)}; `python -m emoji_lib list` shows them")
+    return experiments[name]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that may start: `parameters` is all of them, `injected` those that differ from the notebook's defaults,
+    `changed` those that differ from the experiment's, the seed apart.
+    """
+
+    experiment: Experiment
+    parameters: dict
+    injected: dict
+    changed: dict
+
+    def apart(self, record: dict) -> str:
+        """Where a run's parameters differ from these; it may go on on another device."""
+        return differences(record["parameters"], self.parameters | {"device": record["parameters"].get("device")})
+
+
+def plan(name: str, given: dict) -> Plan:
+    """The run of an experiment with the parameters in `given` changed; raises `BadInput` for anything amiss."""
+    experiment = find(name)
+    known = parameters_of(experiment.path)
+    defaults = {key: parameter.default for key, parameter in known.items()}
+    named = defaults | experiment.parameters
+    wanted = named | check(given, known, experiment.notebook)
+    injected = {key: value for key, value in wanted.items() if value != defaults[key]}
+    changed = {key: value for key, value in wanted.items() if value != named[key] and key not in ("seed", "device")}
+    return Plan(experiment, wanted, injected, changed)

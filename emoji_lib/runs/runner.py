@@ -1,0 +1,223 @@
+"""Strict papermill runs: what is wrong stops before it starts, and a run is good only if all of it is there."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+
+from emoji_lib import BadInput, RunFailed
+from emoji_lib.files import held, write_whole
+from emoji_lib.runs import experiments
+from emoji_lib.runs.record import FOLDER_VARIABLE, GOOD, RUNS, code, create, dirty, read_record, runs_in, write_record
+
+# The kernel named python3 is then this environment's own, not one that the user's account happens to have.
+os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+STOPPED = "stopped on request:"
+
+
+def run(plan: experiments.Plan, *, out: Path = RUNS, resume: bool = False) -> Path | None:
+    """Run an experiment in a fresh kernel and return its folder; with `resume`, take up its newest unfinished run.
+
+    Of several processes that train together (see `train/parallel.py`) only the first keeps a folder. Raises `RunFailed`
+    after an exception, an exit or a dead kernel in the notebook; its record then says `failed` and why. SIGINT, SIGTERM
+    and a hang-up are passed on to the kernel, which keeps a checkpoint, and become `KeyboardInterrupt`.
+    """
+    if not int(os.environ.get("RANK", 0)):
+        return _run(plan, out, resume)
+    with tempfile.TemporaryDirectory(prefix="emoji-") as scratch, open(os.devnull, "w") as nowhere:
+        if resume and (begun := newest_unfinished(plan, out)):
+            shutil.copytree(begun, Path(scratch) / begun.name, ignore=shutil.ignore_patterns(".*.partial"))
+        with contextlib.redirect_stdout(nowhere):
+            _run(plan, Path(scratch), resume)
+    return None
+
+
+def _run(plan: experiments.Plan, out: Path, resume: bool) -> Path:
+    one = plan.experiment
+    out.mkdir(parents=True, exist_ok=True)
+    if not resume:
+        folder = create(one.name, one.notebook, one.source, plan.parameters, out, changed=plan.changed)
+    elif not (folder := newest_unfinished(plan, out)):
+        raise _nothing_to_resume(plan, out)
+    with held(folder):
+        if resume:
+            _take_up(folder, plan)
+        _finish(folder, plan)
+    return folder
+
+
+def _finish(folder: Path, plan: experiments.Plan) -> None:
+    """Run a plan in its folder to the end, or say in its record why it did not get there."""
+    one = plan.experiment
+    print(f"{one.name}: {one.notebook}.ipynb → {shown(folder)}", flush=True)
+    before, started = read_record(folder)["seconds"], time.perf_counter()
+    with _passing_on_signals(folder):
+        reason = _execute(one.path, folder, plan.injected)
+    facts = {"seconds": round(before + time.perf_counter() - started, 1)}
+    if reason.startswith(STOPPED):
+        write_record(folder, read_record(folder) | facts | {"status": "interrupted", "reason": reason})
+        raise KeyboardInterrupt(reason)
+    if reason or read_record(folder)["status"] not in GOOD:
+        reason = reason or "the notebook ended without finishing its run"
+        write_record(folder, read_record(folder) | facts | {"status": "failed", "reason": reason})
+        raise RunFailed(f"{one.name} failed: {reason}\nrecord and executed notebook: {shown(folder)}")
+    write_record(folder, read_record(folder) | facts)
+
+
+def newest_unfinished(plan: experiments.Plan, out: Path) -> Path | None:
+    """The newest run of the plan's experiment in `out`, unless it is finished or collapsed.
+
+    One with the plan's parameters comes before any other, which could not go on.
+    """
+    runs = [(folder, record) for folder, record in runs_in(out) if record["experiment"] == plan.experiment.name]
+    runs = [run for run in runs if not plan.apart(run[1])] or runs
+    return runs[-1][0] if runs and runs[-1][1]["status"] not in GOOD else None
+
+
+def _nothing_to_resume(plan: experiments.Plan, out: Path) -> BadInput:
+    state = "is finished or was never begun"
+    return BadInput(
+        f"nothing to resume: the newest run of {plan.experiment.name} in {shown(out)} {state}; run it without --resume"
+    )
+
+
+def _take_up(folder: Path, plan: experiments.Plan) -> None:
+    """Mark a run as resumed by today's code. Raises `BadInput` where the plan is another, or the run is finished."""
+    record = read_record(folder)
+    if record["status"] in GOOD:  # by now
+        raise _nothing_to_resume(plan, folder.parent)
+    if apart := plan.apart(record):
+        raise BadInput(f"{shown(folder)} was begun with other parameters: {apart}; run it without --resume")
+    for stale in ("reason", "process"):  # that process is gone, and its number may be another's by now
+        record.pop(stale, None)
+    write_record(folder, record | {"status": "interrupted", "resumed": [*record.get("resumed", []), code()]})
+
+
+@contextlib.contextmanager
+def _passing_on_signals(folder: Path) -> Iterator[None]:
+    """The first SIGINT, SIGTERM or hang-up goes to the kernel that trains; before that, and the second, ends us."""
+    asked = []
+
+    def pass_on(number: int, frame) -> None:
+        process = read_record(folder).get("process")
+        if asked or process is None:
+            raise KeyboardInterrupt
+        asked.append(number)
+        with contextlib.suppress(ProcessLookupError):  # a kernel that died is noticed by whoever waits for it
+            os.kill(process, signal.SIGINT)
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    numbers += [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else []  # nohup means it
+    before = {number: signal.signal(number, pass_on) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _execute(notebook: Path, folder: Path, parameters: dict) -> str:
+    """Execute into the folder; returns why it is not good, or nothing. Output is printed as it comes."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
+
+    executed = folder / "notebook.ipynb"
+    os.environ[FOLDER_VARIABLE] = str(folder)
+    # Sockets in a folder of this run's own: nobody else can listen, and runs side by side do not race for ports.
+    short = "/tmp" if os.path.isdir("/tmp") else None  # a socket's path may have 107 characters at most
+    sockets = tempfile.TemporaryDirectory(prefix="emoji-", dir=short)
+    ipc = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets.name}/kernel"}})
+    try:
+        papermill.execute_notebook(
+            notebook,
+            executed,
+            parameters,
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            stdout_file=sys.stdout,
+            cwd=os.getcwd(),
+            config=ipc,
+            coalesce_streams=True,
+        )
+    except PapermillExecutionError as error:
+        if error.ename in ("Interrupted", "KeyboardInterrupt"):
+            return f"{STOPPED} {error.evalue}".strip()
+        cause = error.evalue if error.ename == "BadInput" else f"{error.ename}: {error.evalue}"
+        return f"{cause} (cell {error.exec_count})"
+    except DeadKernelError:
+        return "the kernel died (killed, or out of memory)"
+    except Exception as error:  # a kernel that does not start, a disk that fills up: whatever it is, the record says so
+        return f"{type(error).__name__}: {error}"
+    finally:
+        del os.environ[FOLDER_VARIABLE]
+        sockets.cleanup()
+        with contextlib.suppress(Exception):  # what went wrong before is what counts
+            _tidy(executed)
+    cells = [cell for cell in nbformat.read(executed, 4).cells if cell.cell_type == "code" and cell.source.strip()]
+    left = sum(cell.execution_count is None for cell in cells)
+    if left or any(output.get("ename") == "SystemExit" for cell in cells for output in cell.outputs):
+        return f"the notebook exited before its end ({left} of {len(cells)} cells did not run)"
+    return ""
+
+
+def fingerprint(notebook: nbformat.NotebookNode) -> str:
+    """A hash of the code of every cell but injected parameters: stored outputs belong to exactly this code."""
+    return hashlib.sha256(json.dumps([cell.source for cell in _own_code(notebook)]).encode()).hexdigest()
+
+
+def _own_code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    injected = "injected-parameters"
+    return [
+        cell for cell in notebook.cells if cell.cell_type == "code" and injected not in cell.metadata.get("tags", [])
+    ]
+
+
+def _tidy(executed: Path) -> None:
+    """Drop papermill's own notes (absolute paths, timings) and put down which code these outputs came from."""
+    tidied = nbformat.read(executed, 4)
+    tidied.metadata.pop("papermill", None)
+    for cell in tidied.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+    tidied.metadata["emoji_lib"] = {"code_sha256": fingerprint(tidied)}
+    write_whole(executed, lambda partial: nbformat.write(tidied, partial))
+
+
+def store(folder: Path) -> Path:
+    """Put the outputs of a run's executed notebook into the one in `notebooks/`, whose prose may have changed since.
+
+    Raises `BadInput` unless the run is finished, changed no parameter, and ran the code that is there now.
+    """
+    record = read_record(folder)
+    target = experiments.NOTEBOOKS / f"{record['notebook']}.ipynb"
+    executed, current = nbformat.read(folder / "notebook.ipynb", 4), nbformat.read(target, 4)
+    if record["status"] != "finished":
+        raise BadInput(f"{shown(folder)} is {record['status']}, so its outputs are not stored")
+    if dirty(record):
+        raise BadInput(f"{shown(folder)} ran code that no commit holds; commit it and run it again")
+    if len(_own_code(executed)) != sum(cell.cell_type == "code" for cell in executed.cells):
+        raise BadInput(f"{shown(folder)} changed parameters; stored outputs come from the defaults")
+    if fingerprint(executed) != fingerprint(current):
+        raise BadInput(f"the code of {target.name} has changed since {shown(folder)} ran; run it again")
+    for mine, other in zip(_own_code(current), _own_code(executed), strict=True):
+        mine.outputs, mine.execution_count = other.outputs, other.execution_count
+    current.metadata["emoji_lib"] = executed.metadata["emoji_lib"]
+    write_whole(target, lambda partial: nbformat.write(current, partial))
+    return target
+
+
+def shown(path: Path) -> str:
+    """A path as a reader would type it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

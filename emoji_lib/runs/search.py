@@ -1,0 +1,133 @@
+"""Search over an experiment's settings with Optuna: workers on one machine or several share one study."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from emoji_lib import BadInput, RunFailed
+from emoji_lib.measure.features import TRUSTED
+from emoji_lib.runs import experiments, runner
+from emoji_lib.runs.missing import stop
+from emoji_lib.runs.record import RUNS, read_record
+
+FAILURES = 3  # in a row, after which a worker gives up
+
+
+def open_study(name: str, storage: str = ""):
+    """The study of an experiment, made where it is not there yet.
+
+    `storage` is a database's URL, or the path of a journal file that all workers can write (default: in `runs/`).
+    Raises `BadInput` where Optuna is missing or the experiment says nothing to search.
+    """
+    try:
+        import optuna
+        from optuna.storages.journal import JournalFileBackend
+    except ImportError as error:
+        raise BadInput("a search needs Optuna: pip install -r requirements-extras.txt") from error
+    if not experiments.find(name).search:
+        searched = [one.name for one in experiments.load().values() if one.search]
+        raise BadInput(f"{name} says nothing to search; these do: {', '.join(searched)}")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    place = storage or str(RUNS / f"{name}.journal")
+    if "://" not in place:
+        Path(place).parent.mkdir(parents=True, exist_ok=True)
+        place = optuna.storages.JournalStorage(JournalFileBackend(place))
+    return optuna.create_study(storage=place, study_name=name, load_if_exists=True)
+
+
+def work(name: str, trials: int, storage: str = "", out: Path = RUNS) -> None:
+    """Run trials until the study has `trials` that ended well or collapsed; other workers may do so at the same time.
+
+    A trial's value is the mean kernel distance in the trusted encoders. A collapsed run is pruned, a failed one failed.
+    Trials of dead workers of this machine are failed and their settings tried again. Raises `RunFailed` after
+    `FAILURES` failed runs in a row.
+    """
+    from optuna.trial import TrialState
+
+    study = open_study(name, storage)
+    _bury(study)
+    ended, failed = (TrialState.COMPLETE, TrialState.PRUNED), 0
+    while len(study.get_trials(deepcopy=False, states=ended)) < trials:
+        try:
+            study.optimize(lambda trial: _objective(trial, name, out), n_trials=1)
+            failed = 0
+        except RunFailed as error:
+            failed += 1
+            print(error, flush=True)
+            if failed == FAILURES:
+                raise RunFailed(f"{failed} trials failed one after the other, the last: {error}") from error
+
+
+def work_together(name: str, trials: int, storage: str, jobs: int) -> None:
+    """`work` here and in `jobs` − 1 other processes, which end with this one. Raises `RunFailed` where one failed."""
+    command = [sys.executable, "-m", "emoji_lib", "search", name, "--trials", str(trials), "--storage", storage]
+    others = [subprocess.Popen(command, process_group=0) for _ in range(jobs - 1)]
+    try:
+        work(name, trials, storage)
+        failed = sum(other.wait() != 0 for other in others)
+    finally:
+        stop(others)
+    if failed:
+        raise RunFailed(f"{failed} of {jobs} workers failed; what they said stands above")
+
+
+def _objective(trial, name: str, out: Path) -> float:
+    import optuna
+
+    trial.set_user_attr("worker", [socket.gethostname(), os.getpid()])
+    given = {key: _suggest(trial, key, space) for key, space in experiments.find(name).search.items()}
+    folder = runner.run(experiments.plan(name, given), out=out)
+    record = read_record(folder)
+    trial.set_user_attr("folder", str(folder))
+    if record["status"] == "collapsed":
+        raise optuna.TrialPruned(f"{folder.name} collapsed")
+    if not record["scores"]:
+        raise RunFailed(f"{folder.name} has no scores to compare: give `eval_samples` more than 0")
+    return sum(record["scores"][encoder]["kid"] for encoder in TRUSTED) / len(TRUSTED)
+
+
+def _suggest(trial, key: str, space):
+    """`[a, b, …]` are choices; `{low, high}` a range, in logarithms with `log: true`."""
+    if isinstance(space, list):
+        return trial.suggest_categorical(key, space)
+    low, high = space["low"], space["high"]
+    if isinstance(low, int) and isinstance(high, int):
+        return trial.suggest_int(key, low, high, log=space.get("log", False))
+    return trial.suggest_float(key, float(low), float(high), log=space.get("log", False))
+
+
+def _bury(study) -> None:
+    """A journal has no heartbeat, so what a killed worker left is found by its process, which is no more."""
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        host, process = trial.user_attrs.get("worker", [None, None])
+        if host == socket.gethostname() and not _lives(process):
+            with contextlib.suppress(ValueError):  # another worker was faster
+                study.tell(trial.number, state=TrialState.FAIL)
+                study.enqueue_trial(trial.params)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def text(study) -> str:
+    """The trials of a study, best first."""
+    rows = sorted(study.get_trials(), key=lambda trial: (trial.value is None, trial.value or 0.0, trial.number))
+    shown = lambda value: f"{value:.3g}" if isinstance(value, float) else value  # noqa: E731
+    lines = [f"{len(rows)} trials of {study.study_name}"]
+    for trial in rows:
+        value = "–" if trial.value is None else f"{trial.value:.3g}"
+        settings = ", ".join(f"{key} {shown(value)}" for key, value in trial.params.items())
+        lines.append(f"  {trial.number:>4}  {trial.state.name.lower():<9} {value:>8}  {settings}")
+    return "\n".join(lines)

@@ -1,0 +1,180 @@
+"""Scores as tables: one place builds the frames that notebooks show and the terminal prints."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from emoji_lib import BadInput
+from emoji_lib.measure.features import ENCODERS, TRUSTED
+from emoji_lib.measure.text_match import KINDS
+from emoji_lib.numbers import kid, number, spread
+
+# Header and key of each score but KID, which comes with an interval; the first few fit a page.
+SCORES = {
+    "coverage": "coverage",
+    "precision": "precision",
+    "recall": "recall",
+    "Vendi": "vendi",
+    "density": "density",
+    "FD": "frechet",
+}
+BETTER_HIGH = ("precision", "recall", "density", "coverage", "vendi", "spread")
+BASELINES = {"": "", "_chance": "by chance", "_blind": "blind", "_palette": "palette"}
+
+
+def scores(rows: dict[str, dict], full: bool = False) -> pd.DataFrame:
+    """What `protocol.evaluate` found: a row for each set of pictures, columns by encoder; `full` for every score."""
+    table = {}
+    for name, found in rows.items():
+        cells = table[name] = {}
+        for encoder in ENCODERS if full else TRUSTED:
+            one = found[encoder]
+            cells[encoder, "KID"] = kid(one)
+            cells |= {(encoder, "KID alpha"): kid(one, "kid_alpha")} if full else {}
+            shown = list(SCORES.items())[: None if full else 4]
+            cells |= {(encoder, title): number(one.get(key)) for title, key in shown}
+        cells["pixels", "memorised"] = number(found["memorised"])
+        cells |= {("groups", "inception"): number(found.get("inception"))} if full else {}
+    return pd.DataFrame.from_dict(table, orient="index")
+
+
+def notes(rows: dict[str, dict]) -> str:
+    """What was compared with what, how to read it, whether the encoders agree, and what was left out."""
+    name, found = next(iter(rows.items()))
+    lines = [
+        f"{name}: {found['samples']:,} pictures against {found['reference_images']:,} of {found['reference']!r}",
+        "KID: 0 is real, ± is the 95% interval. memorised: unseen pictures have 0.05, copies 1.",
+        agreement(rows),
+    ]
+    return "\n".join(lines + [f"left out: {score} ({reason})" for score, reason in found["left_out"].items()])
+
+
+def text(rows: dict[str, dict]) -> str:
+    """Every score and the notes, for a terminal."""
+    frame = scores(rows, full=True)
+    parts = [frame[group].rename_axis(f"encoder: {group}", axis=1).to_string() for group in ENCODERS]
+    parts.append(frame[["pixels"]].droplevel(0, axis=1).to_string())
+    return "\n\n".join([*parts, notes(rows)])
+
+
+def agreement(rows: dict[str, dict]) -> str:
+    """In which pairs of rows the trusted encoders put the same one nearer to real, by intervals that do not overlap."""
+    names = [name for name, found in rows.items() if all("kid" in found[encoder] for encoder in TRUSTED)]
+    pairs = list(itertools.combinations(names, 2))
+    if not pairs:
+        return "one row says nothing of whether the encoders agree"
+    signs = [{_order(rows[one][encoder], rows[other][encoder]) for encoder in TRUSTED} for one, other in pairs]
+    agreed = sum(sign in ({-1}, {1}) for sign in signs)
+    return f"{' and '.join(TRUSTED)} order {agreed} of {len(pairs)} pairs of rows alike and beyond their intervals"
+
+
+def _order(one: dict, other: dict) -> int:
+    return int(one["kid_low"] > other["kid_high"]) - int(one["kid_high"] < other["kid_low"])
+
+
+def phrases(rows: dict[str, list[dict]]) -> pd.DataFrame:
+    """What `text_match.evaluate` found of runs, by experiment: means and, of several seeds, lowest and highest."""
+    columns = {"inception": "inception (subgroups)", "inception_real": "of real pictures", "within": "within a caption"}
+    table = {
+        name: {"seeds": len(found)} | {title: spread([one[key] for one in found]) for key, title in columns.items()}
+        for name, found in rows.items()
+    }
+    return pd.DataFrame.from_dict(table, orient="index")
+
+
+def matches(rows: dict[str, list[dict]]) -> pd.DataFrame:
+    """How often the real picture nearest to a sample is the right one, by kind of phrase, experiment and encoder."""
+    table = {}
+    for kind, name, encoder in itertools.product(KINDS, rows, TRUSTED):
+        if asked := [one[kind][encoder] for one in rows[name] if kind in one]:
+            cells = table[kind, name, encoder] = {}
+            for key, title in {"top1": "top 1", "top5": "top 5", "group": "group"}.items():
+                cells[title] = spread([one[key] for one in asked])
+                cells[f"{title} by chance"] = number(sum(one[f"{key}_chance"] for one in asked) / len(asked))
+    return pd.DataFrame.from_dict(table, orient="index")
+
+
+def translations(rows: dict[str, dict]) -> pd.DataFrame:
+    """What `translation.evaluate` found, by direction."""
+    return pd.DataFrame.from_dict(
+        {
+            name: {f"KID {encoder}": kid(found[encoder]) for encoder in TRUSTED}
+            | {"memorised": number(found["memorised"]), "cycle error": number(found["cycle"])}
+            for name, found in rows.items()
+        },
+        orient="index",
+    )
+
+
+def colours(rows: dict[str, dict]) -> pd.DataFrame:
+    """How well held-out faces keep skin and hair, by direction, beside what keeps nothing and what palettes allow."""
+    table = {}
+    for what, (name, one) in itertools.product(("skin", "hair"), rows.items()):
+        if found := one.get(what):
+            cells = table[what, name] = {}
+            for key, title in {"error": "error", "agreement": "nearest tone"}.items():
+                cells |= {(title, head or "kept"): number(found.get(key + end)) for end, head in BASELINES.items()}
+            cells["", "faces"] = f"{found['faces']:.0f}"
+    return pd.DataFrame.from_dict(table, orient="index")
+
+
+def translators(rows: dict[str, list[dict]]) -> pd.DataFrame:
+    """Faces to cartoons by experiment: means and, of several seeds, lowest and highest."""
+    table = {}
+    for name, found in rows.items():
+        cells = table[name] = {"seeds": len(found)}
+        for what in ("skin", "hair"):
+            cells[what] = spread([one[what]["agreement"] for one in found if what in one])
+        cells |= {f"KID {encoder}": spread([one[encoder]["kid"] for one in found]) for encoder in TRUSTED}
+        cells["cycle error"] = spread([one["cycle"] for one in found])
+    return pd.DataFrame.from_dict(table, orient="index")
+
+
+def _swept(rows: list) -> list[str]:
+    """The parameters in which the runs of a sweep differ, by their records."""
+    keys = dict.fromkeys(key for *_, record in rows for key in record["parameters"])
+    return [key for key in keys if len({str(record["parameters"].get(key)) for *_, record in rows}) > 1]
+
+
+def sweep_table(rows: list) -> pd.DataFrame:
+    """A row for each run of a sweep, with what it changed, how it ended, its last losses and its scores."""
+    table, keys = {}, _swept(rows)
+    for row, folder, record in rows:
+        found = record["scores"]
+        cells = table[row.name.rsplit("-", 1)[1]] = {key: _setting(record["parameters"].get(key)) for key in keys}
+        cells |= {"state": record["status"], "last loss D, G": _last_losses(folder)}
+        cells |= {f"KID {name}": kid(found.get(name, {})) for name in TRUSTED}
+        cells |= {f"coverage {name}": number(found.get(name, {}).get("coverage")) for name in TRUSTED}
+    return pd.DataFrame.from_dict(table, orient="index")
+
+
+def _setting(value) -> str:
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+def _last_losses(folder: Path) -> str:
+    """Means over the last tenth of a run's metrics."""
+    path = folder / "metrics.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
+    last = pd.DataFrame(rows[-max(1, len(rows) // 10) :])
+    return ", ".join(f"{last[key].mean():.2f}" for key in ("loss_d", "loss_g")) if len(last) else "–"
+
+
+def ranked(rows: list, score: str) -> list:
+    """The evaluated rows of a sweep, best first, by the mean of their ranks in the trusted encoders."""
+    scored = [row for row in rows if all(score in row[2]["scores"].get(name, {}) for name in TRUSTED)]
+    values = pd.DataFrame([[row[2]["scores"][name][score] for name in TRUSTED] for row in scored])
+    ranks = values.rank(ascending=score not in BETTER_HIGH, method="first").sum(axis=1)
+    return [scored[index] for index in ranks.sort_values(kind="stable").index]
+
+
+def sweep_axes(rows: list, score: str) -> tuple[dict[str, list[float]], list[float]]:
+    """The settings and scores of the evaluated rows as axes, each a value a run, and how good each run is, 0 to 1."""
+    order = ranked(rows, score)
+    if not order:
+        raise BadInput(f"no run of this sweep has the score {score!r}")
+    axes = {key: [record["parameters"].get(key) for *_, record in order] for key in _swept(rows)}
+    axes |= {f"{score}, {name}": [record["scores"][name][score] for *_, record in order] for name in TRUSTED}
+    return axes, [1 - rank / max(1, len(order) - 1) for rank in range(len(order))]

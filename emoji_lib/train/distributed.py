@@ -1,0 +1,93 @@
+"""Several processes that train one system together: started by torchrun, joined by Lightning Fabric.
+
+Started by itself, a process gets `SingleProcess`, whose every answer costs nothing.
+"""
+
+import os
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from emoji_lib import BadInput
+
+
+class SingleProcess:
+    """One process: every batch, gradient and decision is its own."""
+
+    rank, size = 0, 1
+
+    def part(self, batch: Tensor) -> Tensor:
+        """This process's part of a global batch `[N, …]`."""
+        return batch
+
+    def gather(self, part: Tensor) -> Tensor:
+        """The parts `[n, …]` of all processes as one `[N, …]`, in order of rank; gradients flow back to each."""
+        return part
+
+    def mean(self, tensors: list[Tensor]) -> list[Tensor]:
+        """Each tensor's mean over the processes."""
+        return tensors
+
+    def broadcast(self, tensors: list[Tensor]) -> None:
+        """Give every process the values of rank 0, in place."""
+
+    def agree(self, *flags: bool) -> tuple[bool, ...]:
+        """Whether any process raised each flag."""
+        return flags
+
+
+class Distributed(SingleProcess):
+    """One of several processes on one or more machines; the contracts are those of `SingleProcess`."""
+
+    def __init__(self, fabric):
+        self.fabric = fabric
+        self.rank, self.size = fabric.global_rank, fabric.world_size
+
+    def part(self, batch: Tensor) -> Tensor:
+        if len(batch) % self.size:
+            raise BadInput(f"batch_size {len(batch)} does not divide among {self.size} processes")
+        return batch.chunk(self.size)[self.rank]
+
+    def gather(self, part: Tensor) -> Tensor:
+        return self.fabric.all_gather(part, sync_grads=part.requires_grad).flatten(0, 1)
+
+    def mean(self, tensors: list[Tensor]) -> list[Tensor]:
+        together = torch.cat([tensor.reshape(-1) for tensor in tensors])  # one message, not hundreds
+        parts = self.fabric.all_reduce(together, reduce_op="mean").split([tensor.numel() for tensor in tensors])
+        return [
+            torch.empty_like(tensor).copy_(part.view(tensor.shape)) for tensor, part in zip(tensors, parts, strict=True)
+        ]
+
+    def broadcast(self, tensors: list[Tensor]) -> None:
+        for tensor in tensors:
+            tensor.copy_(self.fabric.broadcast(tensor, 0))
+
+    def agree(self, *flags: bool) -> tuple[bool, ...]:
+        raised = torch.tensor(flags, dtype=torch.float32, device=self.fabric.device)
+        return tuple(bool(flag) for flag in self.fabric.all_reduce(raised, reduce_op="sum"))
+
+
+@cache
+def processes() -> SingleProcess:
+    """The processes that train together, as torchrun's environment says. Raises `BadInput` where Fabric is missing."""
+    size = int(os.environ.get("WORLD_SIZE", 1))
+    if size == 1:
+        return SingleProcess()
+    try:
+        from lightning_fabric import Fabric
+        from lightning_fabric.strategies import DDPStrategy
+    except ImportError as error:
+        raise BadInput("several processes need Lightning Fabric: pip install -r requirements-extras.txt") from error
+
+    class Torchrun(DDPStrategy):
+        """Without Fabric's launcher, which refuses a notebook's kernel: torchrun has started the processes."""
+
+        def _configure_launcher(self) -> None:
+            self._launcher = None
+
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", size))
+    accelerator = "cuda" if torch.cuda.is_initialized() else "cpu"  # what `device.pick` has chosen
+    fabric = Fabric(accelerator=accelerator, devices=here, num_nodes=size // here, strategy=Torchrun())
+    fabric.launch()
+    return Distributed(fabric)

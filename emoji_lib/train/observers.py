@@ -1,0 +1,161 @@
+"""Observers of the training loop: metrics, snapshots, the collapse monitor and checkpoints, each called every step."""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Collection
+
+from torch import Tensor
+
+from emoji_lib.train.distributed import processes
+
+SAMPLED_AT = (0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)  # fractions of a run at which the fixed latents are drawn
+EVALUATIONS = 24  # of a monitor in a whole run
+ROWS = 400  # of metrics in a whole run
+PROGRESS_EVERY = 10.0  # seconds between progress lines
+CHECKPOINT_EVERY = 60.0  # seconds between checkpoints
+
+
+class Diverged(RuntimeError):
+    """Training produced a number that is not finite."""
+
+
+def diverged(state, what: str) -> Diverged:
+    last = f"last good checkpoint: step {state.kept}" if state.kept else "there is no checkpoint yet"
+    return Diverged(f"by step {state.step} {what} are not finite; {last}; try a lower learning rate")
+
+
+class Interrupted(KeyboardInterrupt):
+    """Training was asked to stop and has kept a checkpoint."""
+
+
+class Metrics:
+    """A row of means every so many steps, and a progress line for whoever waits."""
+
+    def __init__(self, run, state, steps: int, batch_size: int):
+        self.run, self.steps, self.every = run, steps, max(1, steps // ROWS)
+        self.progress = Progress(state.step, steps, batch_size)
+
+    def __call__(self, state, system) -> None:
+        if state.since < self.every and state.step < self.steps:
+            return
+        means = state.means()
+        if not all(map(math.isfinite, means.values())):
+            raise diverged(state, f"losses {means}")
+        self.run.log(state.step, means)
+        self.progress.say(state.step, means)
+
+
+class Snapshots:
+    """What the fixed latents give at a few moments of the run."""
+
+    def __init__(self, run, latents: Tensor, sample_steps: Collection[int], steps: int):
+        self.run, self.latents = run, latents
+        self.at = set(sample_steps) or {max(1, round(steps * fraction)) for fraction in SAMPLED_AT}
+
+    def __call__(self, state, system) -> None:
+        if state.step in self.at:
+            self.run.snapshot(state.step, system.sample(self.latents))
+
+
+class Collapse:
+    """Lets a monitor evaluate the generator now and then; its trace is part of the state."""
+
+    def __init__(self, run, state, monitor, steps: int):
+        self.run, self.monitor, self.every = run, monitor, max(1, steps // EVALUATIONS)
+        if monitor:
+            monitor.trace[:] = state.trace
+            state.trace = monitor.trace
+
+    def __call__(self, state, system) -> None:
+        if self.monitor and state.step % self.every == 0:
+            self.monitor.evaluate(state.step, system.sample)
+            self.run.trace(self.monitor.trace)
+
+
+class Checkpoints:
+    """A checkpoint when one is due, at the best evaluation, at the end, and when the process is asked to stop.
+
+    What one process decides holds for all: clocks, signals and rounding differ between them.
+    """
+
+    def __init__(self, run, state, steps: int, stop: "StopRequest", monitor, every: float):
+        self.run, self.steps, self.stop, self.monitor, self.every = run, steps, stop, monitor, every
+        self.kept_at = time.perf_counter()
+        self.began = time.perf_counter() - state.seconds
+        self.evaluated = len(state.trace)
+        self.collapsed = self._fallen()
+
+    def _fallen(self) -> bool:
+        return bool(self.monitor and self.monitor.collapsed and not self.monitor.ignore_collapse)
+
+    def __call__(self, state, system) -> None:
+        now, leads = time.perf_counter(), processes().rank == 0
+        state.seconds = now - self.began
+        best = leads and len(state.trace) > self.evaluated and self.monitor.best
+        self.evaluated = len(state.trace)
+        due = now - self.kept_at >= self.every
+        asked, due, best, self.collapsed = processes().agree(self.stop.asked, due, best, leads and self._fallen())
+        ended = self.collapsed or state.step == self.steps
+        if not (asked or due or best or ended):
+            return
+        lost = not_finite(system.state_dict().get("networks", {}))
+        if any(processes().agree(bool(lost))):
+            raise diverged(state, f"weights of the {lost}")
+        self.run.checkpoint(state.step, state.checkpoint(system), best)
+        self.kept_at = time.perf_counter()
+        if asked and not ended:
+            raise Interrupted(f"stopped at step {state.step:,} of {self.steps:,}, where a checkpoint was kept")
+
+
+def not_finite(networks: dict[str, dict[str, Tensor]]) -> str:
+    """The first network with a weight that is not finite, so that no bad checkpoint takes the place of a good one."""
+    for name, tensors in networks.items():
+        if not all(tensor.isfinite().all() for tensor in tensors.values()):
+            return name
+    return ""
+
+
+class StopRequest:
+    """While open, SIGINT and SIGTERM only set `asked`, so that a step is never cut in two."""
+
+    def __init__(self):
+        self.asked = False
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> "StopRequest":
+        if threading.current_thread() is threading.main_thread():  # Python hands signals to no other
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def _ask(self, number, frame) -> None:
+        self.asked = True
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+class Progress:
+    """A plain line every so often; carriage returns would be frozen into stored notebooks."""
+
+    def __init__(self, first: int, steps: int, batch_size: int):
+        self.first, self.steps, self.batch_size = first, steps, batch_size
+        self.started = self.said = time.perf_counter()
+
+    def seconds(self) -> float:
+        """Since it was made."""
+        return time.perf_counter() - self.started
+
+    def say(self, step: int, means: dict[str, float]) -> None:
+        now = time.perf_counter()
+        if now - self.said < PROGRESS_EVERY and step < self.steps:
+            return
+        self.said = now
+        seconds_a_step = (now - self.started) / (step - self.first)
+        left = int(seconds_a_step * (self.steps - step))
+        numbers = "  ".join(f"{name} {value:.2f}" for name, value in means.items() if name.startswith("loss"))
+        speed = f"{self.batch_size / seconds_a_step:,.0f} images/s  {left // 60}:{left % 60:02d} left"
+        print(f"step {step:,}/{self.steps:,} ({step / self.steps:.0%})  {numbers}  {speed}", flush=True)

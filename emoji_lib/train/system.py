@@ -1,0 +1,97 @@
+"""Systems: named networks, their optimizers and their randomness, which do one training step together."""
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from emoji_lib import BadInput
+from emoji_lib.train import device as machine
+from emoji_lib.train import distributed
+
+# Between the seeds of sampling and of each process that trains: a CPU's generator takes the low 32 bits of a seed.
+SEED_STRIDE = 2**24
+
+
+class System:
+    """What the training loop trains: a subclass has a `step` from a batch to detached scalars, and a `sample`.
+
+    On a GPU the step is captured once and replayed (`graphs.py`), unless it is not `capturable`. Only a
+    `distributable` step averages gradients over processes.
+    """
+
+    capturable = True
+    distributable = False
+
+    def __init__(
+        self,
+        networks: dict[str, nn.Module],
+        optimizers: dict[str, torch.optim.Optimizer],
+        *,
+        device: torch.device | str = "cpu",
+        seed: int = 0,
+    ):
+        self.device = torch.device(device)
+        self.networks, self.optimizers = networks, optimizers
+        self.processes = distributed.processes()
+        if self.processes.size > 1 and not self.distributable:
+            raise BadInput(f"{type(self).__name__} trains in a single process, not in {self.processes.size}")
+        for module in self.modules().values():
+            self.processes.broadcast(list(module.state_dict().values()))
+        self.rng = torch.Generator(self.device).manual_seed(seed + SEED_STRIDE * (1 + self.processes.rank))
+
+    def step(self, real: Tensor) -> dict[str, Tensor]:
+        """One training step on real images, float32 `[N, C, H, W]` in −1..1; detached scalars to log."""
+        raise NotImplementedError
+
+    def sample(self, latents: Tensor) -> Tensor:
+        """Images `[N, C, H, W]` in −1..1 for latents `[N, …]`."""
+        raise NotImplementedError
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Every network that has a state, by name."""
+        return self.networks
+
+    @contextlib.contextmanager
+    def forward(self) -> Iterator[None]:
+        """Forward passes under autocast, with spectral norms computed once: no optimizer may step inside."""
+        with machine.autocast(self.device), parametrize.cached():
+            yield
+
+    def gradients(self, loss: Tensor, *names: str, retain_graph: bool = False) -> None:
+        """Put the gradients of `loss`, averaged over the processes, into the named networks and no others."""
+        parameters = [one for name in names for one in self.networks[name].parameters()]
+        grads = self.processes.mean(list(torch.autograd.grad(loss, parameters, retain_graph=retain_graph)))
+        for parameter, grad in zip(parameters, grads, strict=True):
+            # Fused Adam walks memory as it lies, so a gradient has to lie as its parameter does.
+            same_layout = grad.stride() == parameter.stride()
+            parameter.grad = grad if same_layout else torch.empty_like(parameter).copy_(grad)
+
+    def state_dict(self) -> dict:
+        """Everything a checkpoint needs to resume from here."""
+        return {
+            "networks": {name: module.state_dict() for name, module in self.modules().items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "rng": self.processes.gather(self.rng.get_state()[None]),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Resume from a `state_dict`. Raises `BadInput` where it belongs to other networks."""
+        modules = self.modules()
+        for kind, mine in (("networks", modules), ("optimizers", self.optimizers)):
+            if state[kind].keys() != mine.keys():
+                raise BadInput(f"the checkpoint holds the {kind} {sorted(state[kind])}, this system {sorted(mine)}")
+        for name, module in modules.items():
+            try:
+                module.load_state_dict(state["networks"][name])
+            except RuntimeError as error:
+                raise BadInput(f"the checkpoint's {name} is another network: {error}") from error
+        for name, optimizer in self.optimizers.items():
+            machine.load_optimizer(optimizer, state["optimizers"][name])
+        if len(state["rng"]) != self.processes.size:
+            raise BadInput(f"the checkpoint is of {len(state['rng'])} processes, not {self.processes.size}")
+        self.rng.set_state(
+            state["rng"][self.processes.rank].cpu().clone()
+        )  # torch reads a view from its storage's start

@@ -1,0 +1,87 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emoji_lib import BadInput
+from emoji_lib.files import held
+from emoji_lib.runs import experiments, missing, record, runner
+
+ROOT = Path(__file__).parents[2]
+
+
+def put(folder: Path, experiment: str, status: str, started: str, **given) -> Path:
+    made = record.create(experiment, "notebook", "", experiments.plan(experiment, given).parameters, folder)
+    record.write_record(made, record.read_record(made) | {"status": status, "started": started})
+    return made
+
+
+def test_the_longest_waiting_comes_first_and_what_is_done_or_failed_does_not_come(tmp_path):
+    put(tmp_path, "02-quick", "interrupted", "2026-01-03")
+    put(tmp_path, "01-blog", "interrupted", "2026-01-01")
+    put(tmp_path, "01-quick", "finished", "2026-01-02")
+    put(tmp_path, "02-plain", "failed", "2026-01-02")
+    begun, fresh = [("01-blog", True), ("02-quick", True)], ("00-quick", "01-augmented", "02-blog", "02-blog-million")
+    assert missing.waiting(tmp_path)[:2] == begun
+    assert set(missing.waiting(tmp_path)[2:]) >= {(name, False) for name in fresh}
+    assert not {"01-quick", "02-plain"} & {name for name, _ in missing.waiting(tmp_path)}
+    assert missing.waiting(tmp_path, ["02-quick", "01-quick"]) == [("02-quick", True)]
+
+
+def test_what_needs_data_of_the_users_own_is_not_begun_unless_it_is_named(tmp_path, monkeypatch):
+    alone = dict(missing.waiting(tmp_path))
+    assert not {"07-celeba", "deep-emoji-0344c27", "deep-emoji-sweep-1"} & alone.keys()
+    assert missing.waiting(tmp_path, ["07-celeba"]) == [("07-celeba", False)]
+    monkeypatch.setattr(experiments, "ROOT", tmp_path)
+    (tmp_path / "sets").mkdir()
+    assert {"deep-emoji-0344c27", "deep-emoji-sweep-1"} <= dict(missing.waiting(tmp_path)).keys()
+
+
+def test_what_failed_is_begun_again_when_it_is_asked_for(tmp_path):
+    put(tmp_path, "02-plain", "failed", "2026-01-02")
+    assert missing.waiting(tmp_path, ["02-plain"]) == []
+    assert missing.waiting(tmp_path, ["02-plain"], again=True) == [("02-plain", False)]
+
+
+def test_a_run_that_cannot_be_gone_on_with_is_begun_anew(tmp_path):
+    put(tmp_path, "02-quick", "interrupted", "2026-01-03", seed=3)
+    assert missing.waiting(tmp_path, ["02-quick"]) == [("02-quick", False)]
+    put(tmp_path, "02-quick", "interrupted", "2026-01-01")
+    assert missing.waiting(tmp_path, ["02-quick"]) == [("02-quick", True)]
+
+
+def test_what_some_process_is_running_is_left_alone(tmp_path):
+    folder = put(tmp_path, "02-quick", "interrupted", "2026-01-03")
+    with held(folder):
+        assert missing.waiting(tmp_path, ["02-quick"]) == []
+        with pytest.raises(BadInput, match="worked on by another process"):
+            runner.run(experiments.plan("02-quick", {}), out=tmp_path, resume=True)
+        assert "resumed" not in record.read_record(folder)
+    assert missing.waiting(tmp_path, ["02-quick"]) == [("02-quick", True)]
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_starts(tmp_path):
+    with pytest.raises(BadInput, match="device 'gpu' cannot be used"):
+        missing.run_missing(tmp_path, device="gpu")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_the_time_cuts_off_goes_on_at_the_next_call(tmp_path):
+    """A real run through the command line: stopped by the clock, taken up, and stopped again where it got to."""
+
+    def call() -> str:
+        words = ["missing", "02-quick", "--minutes", "0.5", "--out", str(tmp_path)]
+        done = subprocess.run([sys.executable, "-m", "emoji_lib", *words], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "02-quick           interrupted" in call()
+    (folder,) = tmp_path.iterdir()
+    kept = record.read_record(folder)
+    assert kept["status"] == "interrupted"
+    first = int(max(folder.glob("checkpoint-*.pt")).stem.removeprefix("checkpoint-"))
+    assert f"going on from step {first:,} of " in call()
+    assert int(max(folder.glob("checkpoint-*.pt")).stem.removeprefix("checkpoint-")) > first
+    assert len(record.read_record(folder)["resumed"]) == 1
+    assert kept["parameters"] == experiments.plan("02-quick", {}).parameters

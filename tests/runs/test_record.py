@@ -1,0 +1,99 @@
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+from emoji_lib import BadInput
+from emoji_lib.data import emoji
+from emoji_lib.nets import dcgan
+from emoji_lib.runs import record
+from emoji_lib.runs.run import Run
+from emoji_lib.show import plots
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    folder = record.create("02-test", "02_improved_gan", "a test", {"seed": 7, "steps": 2}, tmp_path)
+    monkeypatch.setenv(record.FOLDER_VARIABLE, str(folder))
+    return Run("02_improved_gan", {})
+
+
+def fill(run):
+    faces = emoji.load("faces")
+    generator = dcgan.Generator(4)
+    run.begin(faces, {"generator": generator}, torch.device("cpu"))
+    for step in (1, 2):
+        run.log(step, {"loss_g": 0.5, "loss_d": 1.5, "real": 0.0, "fake": 0.1})
+    run.picture("loss.png", plots.loss_curves(run.rows))
+    run.trained(steps=2, images_seen=64, images_per_second=10.0)
+    run.weights(generator, faces)
+    return run.picture("sample.png", plots.contact_sheet(faces.images[:48], faces.premultiplied))
+
+
+def test_a_record_is_interrupted_until_it_is_whole(run):
+    assert record.read_record(run.folder)["status"] == "interrupted"
+    run.note(architecture={})
+    with pytest.raises(RuntimeError, match=r"lacks device, data, .*sample\.png, generator\.safetensors"):
+        run.finish()
+    assert record.read_record(run.folder)["status"] == "interrupted"
+    fill(run)
+    run.finish()
+    kept = record.read_record(run.folder)
+    assert kept["status"] == "finished"
+    designed = "experiment notebook source commit dirty seed status started seconds device steps images_seen"
+    designed += " images_per_second parameters data architecture scores versions"
+    assert kept.keys() >= set(designed.split())
+    assert kept["seed"] == 7
+    assert kept["data"].keys() >= {"selection", "images", "sha256"}
+    assert kept["architecture"]["generator"].keys() == {"features", "kernels", "parameters"}
+
+
+def test_metrics_are_one_line_a_step(run):
+    fill(run)
+    rows = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2]
+    assert rows[0]["loss_d"] == 1.5
+
+
+def test_the_contact_sheet_shows_the_pictures_over_white_and_over_dark(run):
+    sheet = fill(run)
+    assert Image.open(run.folder / "sample.png").size == sheet.size == (8 * 76 + 4, 6 * 76 + 8)
+    assert sheet.getpixel((4, 4)) == (255, 255, 255)  # the corner of a round face is transparent
+    assert sheet.getpixel((4, sheet.height - 6)) == (40, 44, 52)
+    assert sheet.getpixel((4 + 36, 4 + 60))[2] < 120  # and its chin is yellow
+
+
+def test_runs_are_found_by_folder_name_or_experiment(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(record, "RESULTS", tmp_path)
+    monkeypatch.setattr(record, "RUNS", tmp_path / "none")
+    assert record.find_run(str(run.folder)) == run.folder
+    assert record.find_run(run.folder.name) == run.folder
+    with pytest.raises(BadInput, match="no run '02-test'"):
+        record.find_run("02-test")
+    run.note(status="finished")
+    assert record.find_run("02-test") == run.folder
+    later = record.create("02-test", "02_improved_gan", "", {"seed": 7}, tmp_path, changed={"steps": 3})
+    record.write_record(later, record.read_record(later) | {"status": "finished"})
+    assert record.find_run("02-test") == run.folder
+    with pytest.raises(BadInput, match=r"holds generator\.safetensors"):
+        record.find_run("02-test", "generator.safetensors")
+    with pytest.raises(BadInput, match=r"no run '02-tst' that holds record.json \(did you mean '02-test'\?\)"):
+        record.find_run("02-tst")
+
+
+def test_without_git_nothing_is_claimed_of_the_code(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    folder = record.create("02-test", "02_improved_gan", "", {"seed": 7}, tmp_path)
+    kept = record.read_record(folder)
+    assert kept["commit"] == ""
+    assert kept["dirty"] is True
+    assert folder.name == "02-test-nocommit-s7"
+
+
+def test_a_folder_without_a_readable_record_is_not_a_run(tmp_path):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "record.json").write_text("{")
+    assert record.runs_in(tmp_path) == []
+    with pytest.raises(BadInput, match="is not a run folder"):
+        record.read_record(tmp_path / "broken")

@@ -1,0 +1,151 @@
+"""Real papermill runs in real kernels, of notebooks that end in every way a notebook can."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from emoji_lib import BadInput, RunFailed
+from emoji_lib.runs import experiments, record, runner
+
+ROOT = Path(__file__).parents[2]
+PARAMETERS = 'steps: int = 3  # how many\nname: str = "x"  # what\nseed: int = 0  # of everything'
+START = (
+    "from emoji_lib.runs.run import Run\n"
+    'run = Run("tiny", {name: globals()[name] for name in __annotations__})\nprint("began")'
+)
+ENDINGS = {
+    "good": "run.note(told=[steps, name])\nrun.finish()",
+    "raises": 'raise ZeroDivisionError("by naught")',
+    "refuses": "from emoji_lib import BadInput\nraise BadInput(\"selection 'moons' is empty\")",
+    "exits": "import sys\nsys.exit(0)",
+    "dies": "import os\nos.kill(os.getpid(), 9)",
+    "forgets": "pass",
+    "half": "run.note(architecture={})\nrun.finish()",
+}
+
+
+@pytest.fixture
+def laboratory(tmp_path, monkeypatch):
+    """A notebooks folder with one tiny notebook for each ending."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    entries = {}
+    for name, ending in ENDINGS.items():
+        cells = [nbformat.v4.new_code_cell(source) for source in (PARAMETERS, START, ending, 'print("after")')]
+        cells[0].metadata["tags"] = ["parameters"]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / f"{name}.ipynb")
+        entries[name] = {"notebook": name, "source": "a test", "parameters": {"steps": 5}}
+    (folder / "experiments.yaml").write_text(json.dumps(entries))
+    monkeypatch.setattr(experiments, "NOTEBOOKS", folder)
+    experiments.load.cache_clear()
+    yield tmp_path / "runs"
+    experiments.load.cache_clear()
+
+
+def test_a_good_run(laboratory, capsys):
+    folder = runner.run(experiments.plan("good", {"name": "y"}), out=laboratory)
+    kept = record.read_record(folder)
+    assert kept["status"] == "finished"
+    assert kept["told"] == [5, "y"]
+    assert kept["parameters"] == {"steps": 5, "name": "y", "seed": 0}
+    assert kept["seconds"] > 0
+    assert folder.name == f"good-{kept['commit'][:7]}-s0"
+    assert "began" in capsys.readouterr().out
+    executed = nbformat.read(folder / "notebook.ipynb", 4)
+    assert [cell.execution_count for cell in executed.cells] == [1, 2, 3, 4, 5]
+    assert str(laboratory) not in (folder / "notebook.ipynb").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("raises", "ZeroDivisionError: by naught"),
+        ("refuses", "selection 'moons' is empty"),
+        ("exits", "exited before its end"),
+        ("dies", "kernel died"),
+        ("forgets", "without finishing its run"),
+        ("half", "the run lacks device, data"),
+    ],
+)
+def test_bad_endings_are_failed_runs_that_say_why(laboratory, name, reason):
+    with pytest.raises(RunFailed, match=reason):
+        runner.run(experiments.plan(name, {}), out=laboratory)
+    (folder,) = laboratory.iterdir()
+    kept = record.read_record(folder)
+    assert kept["status"] == "failed"
+    assert reason in kept["reason"]
+
+
+def test_what_is_wrong_stops_before_anything_is_made(laboratory):
+    for given in ({"stepps": 1}, {"steps": "many"}):
+        with pytest.raises(BadInput):
+            experiments.plan("good", given)
+    assert not laboratory.exists()
+
+
+def test_the_same_run_twice_gets_two_folders(laboratory):
+    first, second = (runner.run(experiments.plan("good", {}), out=laboratory) for _ in range(2))
+    assert second.name == f"{first.name}-2"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stopped_run_keeps_a_checkpoint_and_goes_on(number, tmp_path):
+    """Ctrl-C, SIGTERM or a closed terminal at a real command line, while the kernel trains; then `--resume`."""
+    command = [sys.executable, "-m", "emoji_lib", "run", "02-quick", "-p", "features", "2", "--out", str(tmp_path)]
+    command += ["-p", "steps", "1500"]
+    heard = lambda: signal.signal(number, signal.SIG_DFL)  # noqa: E731  # also where the tests run under nohup
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
+    )
+    while "steps of" not in (line := process.stdout.readline()):
+        assert line, "the run ended before it began to train"
+    while not list(tmp_path.glob("*/metrics.jsonl")):  # it trains
+        time.sleep(0.1)
+    time.sleep(0.5)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    (folder,) = tmp_path.iterdir()
+    kept = record.read_record(folder)
+    assert kept["status"] == "interrupted"
+    assert kept["reason"] in error
+    stopped = int(kept["reason"].split("step ")[1].split(" of")[0].replace(",", ""))
+    assert 0 < stopped < 1500
+    other = subprocess.run([*command, "--resume", "-p", "batch_size", "8"], cwd=ROOT, capture_output=True, text=True)
+    assert other.returncode == 2
+    assert "other parameters: batch_size 16 → 8" in other.stderr
+    done = subprocess.run([*command, "--resume"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"going on from step {stopped:,} of 1,500" in done.stdout
+    kept = record.read_record(folder)
+    assert kept["status"] in record.GOOD  # a network this small may well collapse
+    assert len(kept["resumed"]) == 1
+    again = subprocess.run([*command, "--resume"], cwd=ROOT, capture_output=True, text=True)
+    assert again.returncode == 2
+    assert "nothing to resume" in again.stderr
+
+
+def test_only_finished_runs_of_committed_code_and_defaults_are_stored(laboratory, monkeypatch):
+    monkeypatch.setattr(record, "code", lambda: {"commit": "0" * 40, "dirty": False, "started": "2026-01-01"})
+    changed = runner.run(experiments.plan("good", {}), out=laboratory)
+    with pytest.raises(BadInput, match="changed parameters"):
+        runner.store(changed)
+    plain = runner.run(experiments.plan("good", {"steps": 3}), out=laboratory)
+    kept = record.read_record(plain)
+    record.write_record(plain, kept | {"dirty": True})
+    with pytest.raises(BadInput, match="ran code that no commit holds"):
+        runner.store(plain)
+    record.write_record(plain, kept)
+    target = runner.store(plain)
+    stored = nbformat.read(target, 4)
+    assert [cell.execution_count for cell in stored.cells] == [1, 2, 3, 4]
+    stored.cells[2].source += "\n"
+    nbformat.write(stored, target)
+    with pytest.raises(BadInput, match=r"code of good\.ipynb has changed since"):
+        runner.store(plain)

@@ -1,0 +1,130 @@
+"""`draw`: from a phrase to PNGs, and what it says of phrases it cannot make much of."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from emoji_lib import BadInput
+from emoji_lib.__main__ import main
+from emoji_lib.data import encoders
+from emoji_lib.measure import text_match
+from emoji_lib.nets import dcgan, emotigan
+from emoji_lib.show import phrases, sampler
+from emoji_lib.train.checkpoint import save_weights
+
+KNOWN = [("happy cat", "😸"), ("grinning cat", "😸"), ("dog face", "🐶")]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run's folder with an untrained generator that knows three phrases of two emoji."""
+    folder = tmp_path_factory.mktemp("runs") / "06-tiny"
+    folder.mkdir()
+    torch.manual_seed(0)
+    generator = emotigan.Generator(4, 7, projected=5, known=3, **dcgan.IMPROVED)
+    generator.phrases.copy_(torch.from_numpy(encoders.Ngrams().encode([phrase for phrase, _ in KNOWN])))
+    facts = {"mode": "RGBA", "premultiplied": True, "encoder": "ngrams", "phrases": KNOWN}
+    save_weights(folder / sampler.WEIGHTS, generator, **facts)
+    (folder / "record.json").write_text("{}")
+    return folder
+
+
+def draw(run, capsys, *arguments):
+    code = main(["draw", *map(str, arguments), "--run", str(run)])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_pngs_and_a_sheet_that_repeat(run, tmp_path, capsys):
+    for out in ("one", "two"):
+        assert draw(run, capsys, "Happy_Cats", "--n", 3, "--seed", 5, "--out", tmp_path / out)[0] == 0
+    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == [
+        *(f"happy-cats-0{n}.png" for n in range(3)),
+        "happy-cats.png",
+    ]
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+    first, second = (np.asarray(Image.open(tmp_path / "one" / f"happy-cats-0{n}.png")) for n in range(2))
+    assert first.shape == (72, 72, 4)
+    assert not np.array_equal(first, second)
+
+
+def test_what_is_near_stands_beside_the_pictures(run, tmp_path, capsys):
+    code, out, _ = draw(run, capsys, "happy cats", "--n", 2, "--json", "--out", tmp_path)
+    facts = json.loads(out)
+    assert code == 0
+    assert [one["emoji"] for one in facts["nearest"]] == ["😸", "🐶"]  # each emoji once, by its nearest phrase
+    assert facts["nearest"][0]["phrase"] == "happy cat"
+    assert facts["nearest"][0]["cosine"] > 0.7
+    assert len(facts["files"]) == 2
+    assert "expect no likeness" not in draw(run, capsys, "happy cats", "--out", tmp_path)[1]
+    assert "expect no likeness" in draw(run, capsys, "xqzpt", "--out", tmp_path)[1]
+
+
+def test_truncation_to_nothing_is_the_same_picture_again(run, tmp_path, capsys):
+    assert draw(run, capsys, "dog", "--n", 2, "--truncation", 0, "--out", tmp_path)[0] == 0
+    one, other = (np.asarray(Image.open(tmp_path / f"dog-0{n}.png")) for n in range(2))
+    assert np.array_equal(one, other)
+
+
+def test_emoji_and_long_texts_are_read(run, tmp_path, capsys):
+    assert "🐶 dog face (1.00)" in draw(run, capsys, "🐶", "--out", tmp_path)[1]
+    code, out, aside = draw(run, capsys, "cat " * 400, "--json", "--out", tmp_path)
+    assert code == 0
+    assert json.loads(out)["phrase"] == "cat " * 125
+    assert "only the first 500 of 1,599 characters are read" in aside
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("  ",), "the phrase '  ' has no words"),
+        (("cat", "--n", "0"), "--n 0 is not between 1 and 10,000"),
+        (("cat", "--seed", "-1"), "--seed -1 is not between"),
+        (("cat", "--n", "1000000000000"), "--n 1000000000000 is not between"),
+        (("\udcff",), "has no words"),
+        (("cat", "--truncation", "-1"), "--truncation -1.0 is negative"),
+    ],
+)
+def test_bad_input_is_one_clear_error(run, tmp_path, capsys, arguments, says):
+    code, _, error = draw(run, capsys, *arguments, "--out", tmp_path / "none")
+    assert code == 2
+    assert says in error
+    assert not (tmp_path / "none").exists()
+
+
+def test_other_generators_draw_no_phrases(run, tmp_path, capsys):
+    save_weights(tmp_path / sampler.WEIGHTS, dcgan.Generator(4), mode="RGBA", premultiplied=True)
+    (tmp_path / "record.json").write_text("{}")
+    code, _, error = draw(tmp_path, capsys, "cat")
+    assert code == 2
+    assert "draws no phrases; give a run of notebook 06" in error
+
+
+def test_samples_without_a_phrase_take_known_ones(run):
+    images, _ = sampler.draw(run, 4, 0)
+    assert images.shape == (4, 4, 72, 72)
+
+
+def test_an_untrained_generator_matches_by_chance(run):
+    """And the real pictures, asked of themselves, match for certain."""
+    artist = phrases.PhraseSampler(run)
+    found = phrases.evaluate(artist, "faces:train", 40)
+    for kind in ("seen", "paraphrases", "unseen concepts"):
+        for encoder in ("contrast", "groups"):
+            one = found[kind][encoder]
+            assert one["top1"] <= one["top5"] < 0.5
+            assert abs(one["top5"] - one["top5_chance"]) < 0.2
+    assert 1 <= found["inception"] < 1.2
+    question = text_match.questions("faces:train", "ngrams", 40)["seen"]
+    copies = question.shown.images[[int((question.labels == label).nonzero()[0]) for label in question.wanted]]
+    assert text_match.answer(lambda _: copies, question)["contrast"]["top1"] == 1
+
+
+def test_an_encoder_of_another_size_is_refused(run, monkeypatch):
+    monkeypatch.setattr(encoders.Ngrams, "size", 12)
+    with pytest.raises(BadInput, match="takes embeddings of 384 numbers, ngrams gives 12"):
+        phrases.PhraseSampler(run)
