@@ -1,11 +1,11 @@
-"""Files that are written whole or not at all, and folders that one process has to itself."""
+"""Files that are written whole or not at all, and run folders that one process has to itself."""
 
 import contextlib
-import fcntl
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from emoji_lib import BadInput
 
@@ -31,38 +31,35 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         os.close(folder)
 
 
+def _lock(path: Path) -> FileLock:
+    return FileLock(path.with_name(f".{path.name}.lock"), fallback_to_soft=False)  # a soft lock outlives a killed run
+
+
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Have a folder to oneself, until the block or the process ends. Raises `BadInput` where another process has it."""
-    place = os.open(folder, os.O_RDONLY)
+def held(path: Path) -> Iterator[None]:
+    """Have a name to oneself, until the block or the process ends. Raises `BadInput` where another process has it."""
+    lock = _lock(path)
     try:
-        patience = time.monotonic() + 0.2  # somebody may be asking `is_held`
-        while not _locked(place, fcntl.LOCK_EX):
-            if time.monotonic() > patience:
-                raise BadInput(f"{folder} is being worked on by another process; wait for its end, or stop it")
-            time.sleep(0.01)
+        lock.acquire(timeout=0.2, poll_interval=0.01)  # somebody may be in the middle of `is_held`
+    except Timeout:
+        raise BadInput(f"{path} is being worked on by another process; wait for its end, or stop it") from None
+    except OSError:  # some network file systems have no such locks: there, nobody is kept out
+        pass
+    try:
         yield
     finally:
-        os.close(place)
+        if lock.is_locked:
+            Path(lock.lock_file).unlink(missing_ok=True)  # before its release, so that it is never another's
+            lock.release()
 
 
-def is_held(folder: Path) -> bool:
-    """Whether some process has the folder to itself."""
-    try:
-        place = os.open(folder, os.O_RDONLY)
-    except OSError:  # gone, or not for us
+def is_held(path: Path) -> bool:
+    """Whether some process has the name to itself."""
+    lock = _lock(path)
+    if not os.path.exists(lock.lock_file):
         return False
     try:
-        return not _locked(place, fcntl.LOCK_SH)
-    finally:
-        os.close(place)
-
-
-def _locked(place: int, kind: int) -> bool:
-    try:
-        fcntl.flock(place, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # some network file systems have no such locks: there, nobody is kept out
-        return True
-    return True
+        with lock.acquire(blocking=False):
+            return False
+    except OSError as error:
+        return isinstance(error, Timeout)

@@ -1,28 +1,24 @@
 """Every notebook in a real kernel at smoke size, and an audit of what the stored ones show."""
 
-import os
+import ast
+import functools
+import inspect
 import re
-import subprocess
-import sys
 import textwrap
 
 import nbformat
 import papermill
 import pytest
 
+from emoji_lib import BadInput
 from emoji_lib.runs import experiments, record, runner
+from emoji_lib.train import losses
 
 NOTEBOOKS = sorted(experiments.NOTEBOOKS.glob("*.ipynb"))
-SMOKE = {
-    "features": 4,
-    "steps": 3,
-    "batch_size": 4,
-    "eval_samples": 9,
-    "selection": "faces",
-    "runs": "02-quick",
-    "today_steps": 3,
-}
+SMOKE = {"features": 4, "steps": 3, "batch_size": 4, "eval_samples": 9, "selection": "faces"}
+SMOKE |= {"runs": "02-quick", "today_steps": 3}
 SMOKE_OF = {"07_memoji_cyclegan": {"selection": "twemoji", "cartoons": "avatars:60", "eval_samples": 60}}
+WITHOUT = ("-p", "no:cacheprovider", "-p", "no:faulthandler")  # plugins that a pytest within pytest must leave alone
 PACKAGE = experiments.ROOT / "emoji_lib"
 EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -32,7 +28,7 @@ def outputs(path):
 
 
 @EACH
-def test_runs_at_smoke_size(path, tmp_path):
+def test_runs_at_smoke_size(path, tmp_path, monkeypatch):
     known = experiments.parameters_of(path)
     wanted = SMOKE | SMOKE_OF.get(path.stem, {}) if known.keys() & {"steps", "eval_samples"} else {}
     parameters = {
@@ -41,20 +37,9 @@ def test_runs_at_smoke_size(path, tmp_path):
     small = tmp_path / path.name
     papermill.execute_notebook(path, small, parameters, prepare_only=True, progress_bar=False)
     folder = record.create(path.stem, path.stem, "", parameters, tmp_path)
-    nbval = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--nbval-lax",
-        "--nbval-current-env",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        small,
-    ]
-    environment = os.environ | {record.FOLDER_VARIABLE: str(folder)}
-    done = subprocess.run(nbval, env=environment, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stdout
+    monkeypatch.setenv(record.FOLDER_VARIABLE, str(folder))  # the kernel has it from here
+    monkeypatch.chdir(tmp_path)
+    assert pytest.main(["--nbval-lax", "--nbval-current-env", "-q", *WITHOUT, str(small)]) == 0
     kept = record.read_record(folder)
     assert kept["status"] == "finished"
     assert "steps" not in known or kept["steps"] == 3
@@ -69,14 +54,39 @@ def test_stored_outputs_are_those_of_this_code(path):
     assert notebook.metadata["emoji_lib"]["code_sha256"] == runner.fingerprint(notebook), "run it again and store it"
 
 
+def test_channels_that_the_notebook_does_not_know_stop_before_the_kernel():
+    with pytest.raises(BadInput, match=r"channels is 3 or 4 .*4 is colour with alpha.*, not 1"):
+        experiments.plan("04-quick", {"channels": "1"})
+    assert experiments.plan("04-quick", {"channels": "4"}).injected == {"channels": 4}
+
+
+@functools.cache
+def definitions():
+    """The source of every function, method and class of the package, as `show.source` gives it."""
+    found = set()
+    for file in PACKAGE.glob("**/*.py"):
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        for node in ast.walk(ast.parse("".join(lines))):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+                found.add(textwrap.dedent("".join(lines[first - 1 : node.end_lineno])))
+    return found
+
+
+def test_a_part_of_a_definition_is_no_definition():
+    whole = textwrap.dedent(inspect.getsource(losses.bce_generator))
+    assert whole in definitions()
+    assert "".join(whole.splitlines(keepends=True)[1:]) not in definitions()
+    assert whole.splitlines(keepends=True)[0] not in definitions()
+
+
 @EACH
 def test_shown_source_is_todays_source(path):
-    """Each block is one function, method or class as it stands in one file of the package."""
-    package = [file.read_text(encoding="utf-8") for file in PACKAGE.glob("*/*.py")]
+    """Each block is the whole of one function, method or class of the package."""
     shown = [output["data"].get("text/markdown", "") for output in outputs(path) if "data" in output]
     blocks = [block for text in shown for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)]
     for block in blocks:
-        assert any(block in file or textwrap.indent(block, " " * 4) in file for file in package), block
+        assert block in definitions(), block
     if path.stem[:2] in ("01", "02", "04", "06", "07"):
         assert any("def step(self" in block for block in blocks), "the training step is not shown"
 

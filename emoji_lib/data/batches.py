@@ -1,5 +1,7 @@
 """The order in which images reach training, and their scale."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -21,11 +23,16 @@ def to_uint8(images: Tensor) -> np.ndarray:
     return images.detach().float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).cpu().contiguous().numpy()
 
 
+def in_parts(draw: Callable[[Tensor], Tensor], inputs: Tensor, most: int = 64) -> np.ndarray:
+    """The pictures that `draw` makes of inputs `[N, …]`, at most `most` at a time: uint8 `[N, C, H, W]`."""
+    return np.concatenate([to_uint8(draw(part)) for part in inputs.split(most)])
+
+
 class Batches:
     """Float32 batches `[N, C, H, W]` in −1..1 of a set that stays decoded on the device.
 
-    The stream is one shuffle of the set after another, each drawn from (seed, epoch), and a batch takes the next N of
-    it: every image is seen equally often whatever the batch size, and batch k can be asked for without the ones before.
+    The stream is one shuffle of the set after another, each drawn from (seed, epoch), and a batch is the next N of it:
+    every image is seen equally often whatever the batch size, and any batch can be drawn without the ones before.
     """
 
     def __init__(self, images: np.ndarray, batch_size: int, seed: int, device: torch.device | str = "cpu"):
@@ -69,9 +76,9 @@ class Batches:
 
 
 class Captioned(Batches):
-    """Batches of pictures with what they are called: images as of `Batches`, and embeddings `[N, E]`.
+    """Batches of captioned pictures: images as of `Batches`, and the embeddings `[N, E]` of their phrases.
 
-    Each example is a label at random, one of its pictures and one of its phrases, so that an emoji in six skin tones
+    Each example is a random label, one of its pictures and one of its phrases, so that an emoji in six skin tones
     counts once. Of every `same_every` batches the last has one label and one phrase throughout, and its pictures are
     the label's variants, with replacement (EmotiGAN, section III.B, with 2); 0 leaves such batches out. A label with
     one picture and no variants is padded with copies, each moved by up to `MOVED` pixels.
@@ -108,11 +115,11 @@ class Captioned(Batches):
         return bool(self.same_every) and step % self.same_every == self.same_every - 1
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
-        chosen, spoken = self.chosen(step)
+        chosen, phrases = self.chosen(step)
         images = scale(self.images[torch.from_numpy(chosen).to(self.images.device)])
         if self._same(step) and len(set(chosen)) == 1:
             images = _moved(images, np.random.default_rng((self.seed, step, 1)))
-        return images, self.vectors[torch.from_numpy(spoken).to(self.images.device)]
+        return images, self.vectors[torch.from_numpy(phrases).to(self.images.device)]
 
 
 def _moved(images: Tensor, rng: np.random.Generator) -> Tensor:
@@ -125,26 +132,21 @@ def _moved(images: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 class Unpaired:
-    """Batches of two domains, nobody's picture beside its own: −1..1 `[N, C, H, W]` of each, half of them mirrored."""
+    """Unpaired batches of two domains: −1..1 `[N, C, H, W]` of each, half of them mirrored."""
 
     def __init__(
-        self,
-        faces: np.ndarray,
-        cartoons: np.ndarray,
-        batch_size: int,
-        seed: int,
-        device: torch.device | str = "cpu",
+        self, faces: np.ndarray, cartoons: np.ndarray, batch_size: int, seed: int, device: torch.device | str = "cpu"
     ):
         self.batch_size, self.seed = batch_size, seed
-        self.sides = [
-            Batches(images, batch_size, 2 * seed + side, device) for side, images in enumerate((faces, cartoons))
-        ]
+        self.sides = [Batches(faces, batch_size, 2 * seed, device), Batches(cartoons, batch_size, 2 * seed + 1, device)]
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
-        faces, cartoons = (side[step] for side in self.sides)
-        mirrored = torch.from_numpy(np.random.default_rng((self.seed, step)).random((2, self.batch_size)) < 0.5)
-        turn = lambda images, chosen: torch.where(chosen.to(images.device)[:, None, None, None], images.flip(3), images)  # noqa: E731
-        return turn(faces, mirrored[0]), turn(cartoons, mirrored[1])
+        mirrored = np.random.default_rng((self.seed, step)).random((2, self.batch_size, 1, 1, 1)) < 0.5
+        batches = [side[step] for side in self.sides]
+        return tuple(
+            torch.where(torch.from_numpy(turned).to(images.device), images.flip(3), images)
+            for images, turned in zip(batches, mirrored, strict=True)
+        )
 
     def steps(self, epochs: float, cap: int = 0) -> int:
         """How many batches `epochs` passes over the larger domain take, at most `cap` where it is not 0."""

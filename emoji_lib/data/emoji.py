@@ -9,8 +9,9 @@ import importlib.util
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,12 @@ from emoji_lib.data.unicode import Emoji, bare, identify
 
 NATIVE = 72  # pixels a side of every Twemoji PNG
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def locate(path: str | Path) -> Path:
+    """A path as given; a relative one that is not in the current folder is looked for in the repository."""
+    given = Path(path).expanduser()
+    return next((one for one in (given, ROOT / given) if one.exists()), given)
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ def _checkout_version(folder: Path) -> str:
 
 def _is_yellow(straight: np.ndarray) -> np.ndarray:
     """The deep-emoji log's colour rule: over half of the pixels with little blue are an opaque yellow, and over 70% of
-    the picture is opaque. Thresholds are 0.6 and 0.8 of full scale; differs: the log measured 64×64 pictures.
+    the picture is. Thresholds are 0.6 and 0.8 of full scale; differs: the log measured 64×64 pictures.
     """
     red, green, blue, alpha = straight.transpose(1, 0, 2, 3)
     little_blue = blue < 0.6 * 255
@@ -79,14 +86,14 @@ def _is_yellow(straight: np.ndarray) -> np.ndarray:
     return mostly_yellow & ((alpha > 0.8 * 255).mean((1, 2)) > 0.7)
 
 
-def _by(rule: Callable[[Emoji], bool]) -> Callable[[list[Emoji], np.ndarray], np.ndarray]:
+def _by(rule: Callable[[Emoji], bool]) -> Callable[[Sequence[Emoji], np.ndarray], np.ndarray]:
     return lambda emoji, images: np.array([rule(one) for one in emoji], bool)
 
 
 @dataclass(frozen=True)
 class Selection:
     about: str
-    rule: Callable[[list[Emoji], np.ndarray], np.ndarray]  # (emoji, straight uint8 [N, 4, H, W]) → bool [N]
+    rule: Callable[[Sequence[Emoji], np.ndarray], np.ndarray]  # (emoji, straight uint8 [N, 4, H, W]) → bool [N]
 
 
 SELECTIONS = {
@@ -112,28 +119,37 @@ SELECTIONS = {
 }
 
 
-def _choose(selection: str, emoji: list[Emoji], images: np.ndarray) -> np.ndarray:
-    """Indices of a named selection, of the one emoji with that name, character or code, or of several joined by `+`.
+def terms(selection: str) -> list[str]:
+    """The terms of a union in small letters, `A+b:train` → `a` and `b:train`; a folder is one term, as given."""
+    if "/" in selection:
+        return [selection]
+    bare_codes = re.sub(r"\bu\+(?=[0-9a-f])", "", selection.casefold())  # the + of U+1F600 joins nothing
+    return [term.strip() for term in bare_codes.split("+")]
 
-    `:train`, `:validation` or `:test` behind any of them takes that part of the split by concept.
-    """
-    wanted = re.sub(r"\bu\+(?=[0-9a-f])", "", selection.strip().casefold())
-    if wanted in SELECTIONS:
-        return np.flatnonzero(SELECTIONS[wanted].rule(emoji, images))
-    for index, one in enumerate(emoji):
-        if wanted in (one.name.casefold(), one.code) or (wanted and bare(wanted) == bare(one.character).casefold()):
-            return np.array([index])
-    if ":" in wanted and (end := wanted.rsplit(":", 1))[1] in split.PARTS:
-        chosen = _choose(end[0], emoji, images)
-        return chosen[[split.part_of(emoji[index]) == end[1] for index in chosen]]
-    if "+" in wanted:
-        return np.unique(np.concatenate([_choose(part, emoji, images) for part in wanted.split("+")]))
-    hint = nearest(wanted, [*SELECTIONS, *(one.name for one in emoji)])
-    raise BadInput(
-        f"unknown selection {selection!r}{hint}. The selections are {', '.join(SELECTIONS)}; the name, character or "
-        "code point of an emoji (1f600) selects that one; `+` joins several; `:train`, `:validation` or `:test` behind "
-        "them takes that part of the split by concept; ./path selects a folder of your own PNGs"
-    )
+
+def _of_part(term: str) -> tuple[str, str]:
+    """A term without the part of the split behind it, and that part or nothing: `faces:train` → `faces`, `train`."""
+    what, _, part = term.rpartition(":")
+    return (what.strip(), part) if part in split.PARTS else (term, "")
+
+
+def _choose(term: str, emoji: Sequence[Emoji], images: np.ndarray) -> np.ndarray:
+    """Indices of one term: a named selection, or the one emoji of a name, character or code; of its part, if any."""
+    what, part = _of_part(term)
+    if what in SELECTIONS:
+        chosen = np.flatnonzero(SELECTIONS[what].rule(emoji, images))
+    else:
+        is_meant = lambda one: what in (one.name.casefold(), one.code) or bare(what) == bare(one.character).casefold()  # noqa: E731
+        chosen = np.array([index for index, one in enumerate(emoji) if what and is_meant(one)][:1], int)
+        if not len(chosen):
+            hint = nearest(what, [*SELECTIONS, *(one.name for one in emoji)])
+            raise BadInput(
+                f"unknown selection {what!r}{hint}. The selections are {', '.join(SELECTIONS)}; the name, character or "
+                "code point of an emoji (1f600) selects that one; `+` joins several; `:train`, `:validation` or "
+                "`:test` behind one of them takes that part of it, in the split by concept (`flags+faces:train` is all "
+                "flags and the train part of the faces); ./path selects a folder of your own PNGs"
+            )
+    return chosen[[split.part_of(emoji[index]) == part for index in chosen]] if part else chosen
 
 
 @dataclass(frozen=True)
@@ -141,7 +157,7 @@ class EmojiSet:
     """Pictures and what they are.
 
     `images` is uint8 `[N, C, H, W]` with C = 4 (RGBA), 3 (RGB) or 1 (L); `sha256` covers the names and file contents
-    of exactly these pictures, whatever size or mode they were asked in.
+    of exactly these pictures, whatever their size or mode.
     """
 
     images: np.ndarray
@@ -159,14 +175,19 @@ class EmojiSet:
         """What a run's record says of its data."""
         return {"selection": self.selection, "images": len(self), "sha256": self.sha256, "source": str(self.source)}
 
+    def labels(self, kind: str) -> tuple[list[str], np.ndarray]:
+        """The sorted names of each `group`, `subgroup` or `tone` here, and each picture's number, int64 `[N]`."""
+        names, numbers = np.unique([getattr(one, kind) for one in self.emoji], return_inverse=True)
+        return names.tolist(), numbers
+
 
 @dataclass(frozen=True)
 class Library:
-    """Every picture of one source, decoded: straight RGBA, uint8 `[N, 4, H, W]`."""
+    """Every picture of one source, decoded: straight RGBA, uint8 `[N, 4, H, W]`, read-only."""
 
     images: np.ndarray
-    emoji: list[Emoji]
-    digests: list[str]
+    emoji: tuple[Emoji, ...]
+    digests: tuple[str, ...]
     source: Source
 
     def sha256(self, indices: np.ndarray) -> str:
@@ -174,8 +195,11 @@ class Library:
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def choose(self, selection: str) -> np.ndarray:
-        """Indices of `selection`. Raises `BadInput` for an unknown or an empty one."""
-        indices = _choose(selection, self.emoji, self.images)
+        """Indices of `selection`, a union of terms in any order; a part (`:train`) belongs to its own term alone.
+
+        Raises `BadInput` for an unknown or an empty one.
+        """
+        indices = np.unique(np.concatenate([_choose(term, self.emoji, self.images) for term in terms(selection)]))
         if not len(indices):
             raise BadInput(f"selection {selection!r} is empty: none of the {len(self.emoji)} pictures in {self.source}")
         return indices
@@ -196,15 +220,23 @@ def open_library(folder: Path | None = None) -> Library:
     paths = sorted(source.folder.glob("**/*.png" if folder else "*.png"))
     if not paths:
         raise BadInput(f"no PNGs in {source.folder}")
-    contents = [path.read_bytes() for path in paths]
-    digests = [hashlib.sha256(content).hexdigest() for content in contents]
-    side = pixels.decode(contents[0], paths[0]).shape[-1] if folder else NATIVE
+    return _read(source, tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths))
+
+
+@lru_cache(maxsize=4)
+def _read(source: Source, files: tuple[tuple[Path, int, int], ...]) -> Library:
+    """The library of these files; their sizes and times are there so that a changed file is read again."""
+    paths, own = [path for path, _, _ in files], source.found == "folder"
+    digests = tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
+    side = pixels.open_image(paths[0]).width if own else NATIVE
     shape = (len(paths), 4, side, side)
-    images = pixels.cached("".join(digests), shape, lambda: pixels.decode_all(paths, contents, side))
-    if folder:
-        emoji = [Emoji(path.stem, path.stem, group=path.parent.name if path.parent != folder else "") for path in paths]
+    images = pixels.cached("".join(digests), shape, lambda: pixels.decode_all(paths, side))
+    images.setflags(write=False)  # every caller gets this array
+    if own:
+        groups = [path.parent.name if path.parent != source.folder else "" for path in paths]
+        emoji = tuple(Emoji(path.stem, path.stem, group) for path, group in zip(paths, groups, strict=True))
     else:
-        emoji = [identify(path.stem) for path in paths]
+        emoji = tuple(identify(path.stem) for path in paths)
     return Library(images, emoji, digests, source)
 
 
@@ -218,17 +250,21 @@ def load(
 ) -> EmojiSet:
     """The pictures of a selection, ready for training.
 
-    `selection` is a name of `SELECTIONS`, one emoji, several joined by `+`, a part of these (`faces:train`), or a
-    folder of PNGs (with a `/`). `size` is the side in pixels (72 is native, others are antialiased). `mode` is
-    `RGBA`, or `RGB` or `L` (grayscale) over `background`; `premultiplied` matters to RGBA alone.
+    `selection` is a name of `SELECTIONS`, one emoji, a folder of PNGs (with a `/`), a part of one of these
+    (`faces:train`), or a union (`faces:train+flags`). `size` is in pixels (72 is native, others are antialiased).
+    `mode` is `RGBA`, or `RGB` or `L` (grayscale) over `background`; `premultiplied` matters to RGBA alone.
     """
-    if mode not in ("RGBA", "RGB", "L"):
+    if mode not in pixels.MODES.values():
         raise BadInput(f"unknown mode {mode!r}: RGBA, RGB or L")
     if not 1 <= size <= 1024:
         raise BadInput(f"size {size} is not between 1 and 1024 pixels")
-    folder = Path(selection).expanduser() if "/" in selection or os.sep in selection else None
-    library = open_library(folder)
-    indices = np.arange(len(library.emoji)) if folder else library.choose(selection)
+    if "/" in selection:
+        folder, part = _of_part(selection)
+        library = open_library(locate(folder))
+        indices = library.choose(f"all:{part}" if part else "all")
+    else:
+        library = open_library()
+        indices = library.choose(selection)
     images = library.images[indices]
     if size != images.shape[-1]:
         images = pixels.resize(images, size)

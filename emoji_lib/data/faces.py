@@ -6,7 +6,7 @@ import importlib.util
 import io
 import random
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from emoji_lib.data.unicode import Emoji
 
 SIZE = 64  # pixels a side
 PREPARED = 475  # pixels a side that photographs are padded and cartoons are cropped to (the memoji page)
-AVATARS = 1500  # drawn unless another number is asked for
+AVATARS = 1500  # drawn unless another number is given
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 # Twemoji's skins from light to dark, and the yellow of no tone; colours as its SVGs have them.
@@ -32,7 +32,7 @@ SKINS = {
     "dark": "#7C533E",
     "": "#FFDC5D",
 }
-# What an avatar may wear and how it may look; what hides the hair or the skin is left out.
+# What an avatar is drawn with; what hides the hair or the skin is left out.
 PLAIN = {
     "eyes": ("closed", "default", "happy", "side", "squint", "surprised", "wink"),
     "mouth": ("concerned", "default", "serious", "smile", "twinkle", "big_smile", "sad"),
@@ -69,11 +69,13 @@ def load(name: str, size: int = SIZE, limit: int = 0) -> tuple[EmojiSet, Colours
     if kind == "twemoji":
         return _twemoji(size)
     if kind == "avatars":
-        return _avatars(_count(rest), size)
+        if rest and (not rest.isdigit() or int(rest) < 1):
+            raise BadInput(f"avatars:{rest} is no number of avatars; avatars:{AVATARS} is usual")
+        return _avatars(int(rest or AVATARS), size)
     if kind in ("celeba", "cartoonset") and rest:
-        return (_celeba if kind == "celeba" else _cartoonset)(Path(rest).expanduser(), size, limit)
+        return (_celeba if kind == "celeba" else _cartoonset)(emoji.locate(rest), size, limit)
     if "/" in name:
-        folder = Path(name).expanduser()
+        folder = emoji.locate(name)
         paths = sorted(path for path in folder.glob("**/*") if path.suffix.lower() in SUFFIXES)
         if not paths:
             raise BadInput(f"no PNGs or JPEGs in {folder}")
@@ -84,14 +86,6 @@ def load(name: str, size: int = SIZE, limit: int = 0) -> tuple[EmojiSet, Colours
     )
 
 
-def _count(text: str) -> int:
-    if not text:
-        return AVATARS
-    if not text.isdigit() or int(text) < 1:
-        raise BadInput(f"avatars:{text} is no number of avatars; avatars:{AVATARS} is usual")
-    return int(text)
-
-
 def rgb(colour: str) -> np.ndarray:
     """`#RRGGBB` as float32 `[3]` in 0..255."""
     return np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)], np.float32)
@@ -99,17 +93,18 @@ def rgb(colour: str) -> np.ndarray:
 
 def _twemoji(size: int) -> tuple[EmojiSet, Colours]:
     """The heads of the subgroup `person`; hair is the commonest opaque colour but skin in the upper half."""
-    whole = emoji.load("people")
-    chosen = [index for index, one in enumerate(whole.emoji) if one.subgroup == "person" and "🎄" not in one.character]
-    skin = np.stack([rgb(SKINS[whole.emoji[index].tone]) for index in chosen])
-    hair = np.stack([_hair(whole.images[index], own) for index, own in zip(chosen, skin, strict=True)])
-    images = whole.images[chosen]
+    library = emoji.open_library()
+    chosen = [
+        index for index, one in enumerate(library.emoji) if one.subgroup == "person" and "🎄" not in one.character
+    ]
+    heads = tuple(library.emoji[index] for index in chosen)
+    images = pixels.premultiply(library.images[chosen])
+    skin = np.stack([rgb(SKINS[one.tone]) for one in heads])
+    hair = np.stack([_hair(image, own) for image, own in zip(images, skin, strict=True)])
     if size != emoji.NATIVE:
         images = pixels.premultiply(pixels.resize(pixels.unpremultiply(images), size))
-    emojis = tuple(whole.emoji[index] for index in chosen)
-    library = emoji.open_library()
-    digest = library.sha256([library.emoji.index(one) for one in emojis])
-    return EmojiSet(images, emojis, "twemoji", "RGBA", True, whole.source, digest), Colours(skin, hair)
+    digest = library.sha256(chosen)
+    return EmojiSet(images, heads, "twemoji", "RGBA", True, library.source, digest), Colours(skin, hair)
 
 
 def _hair(image: np.ndarray, skin: np.ndarray) -> np.ndarray:
@@ -129,43 +124,39 @@ def _avatars(n: int, size: int) -> tuple[EmojiSet, Colours]:
 
     version = importlib.metadata.version("python_avatars")
     rng = random.Random("avatars")
-    looks, skins, hairs = [], [], []
-    for _ in range(n):
-        skin, hair = rng.choice(list(drawing.SkinColor)), rng.choice(list(drawing.HairColor))
-        look = {key: rng.choice(names) for key, names in PLAIN.items()}
-        clothes = rng.choice(list(drawing.ClothingType)), rng.choice(list(drawing.ClothingColor))
-        beard = rng.choice(("", "", "", "beard_light", "beard_medium"))
-        looks.append((skin, hair, look, clothes, beard))
-        skins.append(rgb(skin.value))
-        hairs.append(np.full(3, np.nan, np.float32) if look["top"] == "no_hair" else rgb(hair.value))
+    avatars = [_avatar(rng, drawing) for _ in range(n)]
+    skin = np.stack([rgb(one.skin_color.value) for one in avatars])
+    hair = np.stack([rgb(one.hair_color.value) for one in avatars])
+    hair[[one.top == drawing.HairType.NONE for one in avatars]] = np.nan
     key = f"avatars {version} {n} {size} {PLAIN} {HEAD}"
-    images = pixels.cached(key, (n, 4, size, size), lambda: np.stack([_drawn(look, size) for look in looks]))
-    names = tuple(Emoji(f"avatar-{index:05d}", f"avatar {index}") for index in range(n))
+    images = pixels.cached(key, (n, 4, size, size), lambda: np.stack([_drawn(one, size) for one in avatars]))
+    names = [(f"avatar-{index:05d}", f"avatar {index}") for index in range(n)]
     source = Source(Path("python_avatars"), "package python_avatars", version)
-    digest = hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest()
-    return EmojiSet(images, names, f"avatars:{n}", "RGBA", True, source, digest), Colours(
-        np.stack(skins), np.stack(hairs)
-    )
+    return _domain(images, names, f"avatars:{n}", source), Colours(skin, hair)
 
 
-def _drawn(look: tuple, size: int) -> np.ndarray:
-    """One avatar's head, premultiplied RGBA `[4, size, size]`."""
-    import python_avatars as drawing
-    import resvg_py
-
-    skin, hair, parts, (clothing, clothing_color), beard = look
-    avatar = drawing.Avatar(
+def _avatar(rng: random.Random, drawing):
+    """One of `drawing`'s avatars at random; the order of the draws is what makes them always the same."""
+    skin, hair = rng.choice(list(drawing.SkinColor)), rng.choice(list(drawing.HairColor))
+    parts = {key: rng.choice(names) for key, names in PLAIN.items()}
+    return drawing.Avatar(
         style=drawing.AvatarStyle.TRANSPARENT,
         top=drawing.HairType(parts["top"]),
         eyes=drawing.EyeType(parts["eyes"]),
         mouth=drawing.MouthType(parts["mouth"]),
-        facial_hair=drawing.FacialHairType(beard),
         skin_color=skin,
         hair_color=hair,
         facial_hair_color=hair,
-        clothing=clothing,
-        clothing_color=clothing_color,
+        clothing=rng.choice(list(drawing.ClothingType)),
+        clothing_color=rng.choice(list(drawing.ClothingColor)),
+        facial_hair=drawing.FacialHairType(rng.choice(("", "", "", "beard_light", "beard_medium"))),
     )
+
+
+def _drawn(avatar, size: int) -> np.ndarray:
+    """One avatar's head, premultiplied RGBA `[4, size, size]`."""
+    import resvg_py
+
     with Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=avatar.render())))) as picture:
         return _array(picture.crop(HEAD), size)
 
@@ -174,14 +165,14 @@ def _celeba(root: Path, size: int, limit: int) -> tuple[EmojiSet, Colours]:
     """`torchvision.datasets.CelebA`, all of it; photographs say nothing exact of their colours."""
     from torchvision.datasets import CelebA
 
+    base = root if root.name == "celeba" else root / "celeba"
     try:
-        listed = CelebA(str(root.parent if root.name == "celeba" else root), split="all", download=False).filename
+        listed = CelebA(str(base.parent), split="all", download=False).filename
     except (RuntimeError, FileNotFoundError) as error:
         raise BadInput(
             f"{root} holds no CelebA as torchvision lays it out: {root}/celeba/ with img_align_celeba/, the list_*.txt "
             f"and identity_CelebA.txt, from https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html ({error})"
         ) from error
-    base = root if root.name == "celeba" else root / "celeba"
     paths = [base / "img_align_celeba" / name for name in listed]
     return _files(paths[: limit or None], f"celeba:{root}", padded, size)
 
@@ -199,9 +190,9 @@ def _cartoonset(root: Path, size: int, limit: int) -> tuple[EmojiSet, Colours]:
         )
     found, _ = _files(paths, f"cartoonset:{root}", cropped, size)
     numbers = [attributes(path.with_suffix(".csv")) for path in paths]
-    face = _means(found.images, [one["face_color"] for one in numbers], (0.45, 0.62, 0.4, 0.6))
-    hair = _means(found.images, [one["hair_color"] for one in numbers], (0.1, 0.25, 0.35, 0.65))
-    return found, Colours(face, hair)
+    skin = _of_index(found.images, (0.45, 0.62, 0.4, 0.6), [one["face_color"] for one in numbers])
+    hair = _of_index(found.images, (0.1, 0.25, 0.35, 0.65), [one["hair_color"] for one in numbers])
+    return found, Colours(skin, hair)
 
 
 def attributes(path: Path) -> dict[str, int]:
@@ -216,49 +207,35 @@ def attributes(path: Path) -> dict[str, int]:
     return found
 
 
-def _means(images: np.ndarray, numbers: list[int], box: tuple[float, float, float, float]) -> np.ndarray:
-    """For each picture the median straight colour, of all with its number, within `box` (top, bottom, left, right as
-    shares), of premultiplied RGBA.
-    """
-    side, known = images.shape[-1], np.array(numbers)
-    top, bottom, left, right = (round(share * side) for share in box)
-    inside = np.median(images[:, :, top:bottom, left:right], (2, 3)).astype(np.float32)
-    inside = (inside[:, :3] * 255 / np.maximum(inside[:, 3:], 1)).clip(0, 255)
-    return np.stack([np.median(inside[known == number], 0) for number in numbers])
+def _of_index(images: np.ndarray, box: tuple[float, float, float, float], indices: list[int]) -> np.ndarray:
+    """For each picture the median colour within `box`, `[N, 3]`, of all pictures with its palette index."""
+    colours = pixels.median_colour(images, box).astype(np.float32)
+    return np.stack([np.median(colours[np.equal(indices, index)], 0) for index in indices])
 
 
 def _files(
     paths: list[Path], name: str, prepare: Callable[[Image.Image], Image.Image], size: int
 ) -> tuple[EmojiSet, Colours]:
-    stamps = "".join(f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}\n" for path in _there(paths))
+    """Pictures of files, of whose colours nothing is known."""
+    if missing := next((path for path in paths if not path.is_file()), None):
+        raise BadInput(f"{missing} is missing, though the set's list names it")
+    stamps = "".join(f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}\n" for path in paths)
     key, shape = f"{name} {size} {prepare.__name__}\n{stamps}", (len(paths), 4, size, size)
-    images = pixels.cached(key, shape, lambda: np.stack([_array(prepare(open_image(path)), size) for path in paths]))
-    names = tuple(Emoji(path.stem, path.stem) for path in paths)
-    digest = hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest()
+    read = lambda path: _array(prepare(pixels.open_image(path)), size)  # noqa: E731
+    images = pixels.cached(key, shape, lambda: np.stack([read(path) for path in paths]))
     unknown = np.full((len(paths), 3), np.nan, np.float32)
     folder = Source(paths[0].parent, "folder", "unversioned")
-    return EmojiSet(images, names, name, "RGBA", True, folder, digest), Colours(unknown, unknown)
+    return _domain(images, [(path.stem, path.stem) for path in paths], name, folder), Colours(unknown, unknown)
 
 
-def _there(paths: Iterable[Path]) -> Iterable[Path]:
-    for path in paths:
-        if not path.is_file():
-            raise BadInput(f"{path} is missing, though the set's list names it")
-        yield path
-
-
-def open_image(path: Path) -> Image.Image:
-    """A PNG or JPEG as straight RGBA, upright. Raises `BadInput` for what is not an image."""
-    try:
-        with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGBA")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise BadInput(f"{path} is not a readable image ({error}); give a PNG or a JPEG") from error
+def _domain(images: np.ndarray, names: list[tuple[str, str]], name: str, source: Source) -> EmojiSet:
+    digest = hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest()
+    return EmojiSet(images, tuple(Emoji(*one) for one in names), name, "RGBA", True, source, digest)
 
 
 def prepared(path: Path, size: int) -> np.ndarray:
     """One photograph or drawing of any size, padded to a square: premultiplied RGBA `[1, 4, size, size]`."""
-    return _array(padded(open_image(path)), size)[None]
+    return _array(padded(pixels.open_image(path)), size)[None]
 
 
 def padded(image: Image.Image) -> Image.Image:

@@ -8,32 +8,41 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from emoji_lib import BadInput
 from emoji_lib.files import write_whole
 
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
-def decode(data: bytes, path: Path) -> np.ndarray:
-    """One PNG as straight (not premultiplied) RGBA, uint8 `[4, H, W]`."""
+
+def mode_of(channels: int) -> str:
+    """Pillow's mode of pictures with that many channels. Raises `BadInput` where there is none."""
+    if channels not in MODES:
+        raise BadInput(f"channels {channels} is not 1 (gray), 3 (colour over white) or 4 (colour with alpha)")
+    return MODES[channels]
+
+
+def open_image(path: Path) -> Image.Image:
+    """A PNG or JPEG as straight (not premultiplied) RGBA, upright. Raises `BadInput` for what is not an image."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(path) as image:
             if image.mode[0] in "IF":  # Pillow would clip these to 0..255 without a word
                 raise ValueError(f"it has more than 8 bits a channel, mode {image.mode}")
-            pixels = np.asarray(image.convert("RGBA"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what Pillow raises on bad PNGs
-        raise BadInput(f"{path} is not a readable image ({error}); replace or remove it") from error
-    return pixels.transpose(2, 0, 1)
+            return ImageOps.exif_transpose(image).convert("RGBA")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what Pillow raises on bad files
+        raise BadInput(f"{path} is not a readable image ({error}); replace it by a PNG or a JPEG") from error
 
 
-def decode_all(paths: list[Path], contents: list[bytes], side: int) -> np.ndarray:
+def decode_all(paths: list[Path], side: int) -> np.ndarray:
+    """The images of files, straight RGBA uint8 `[N, 4, side, side]`. Raises `BadInput` for one of another size."""
     images = np.empty((len(paths), 4, side, side), np.uint8)
-    for image, path, data in zip(images, paths, contents, strict=True):
-        pixels = decode(data, path)
-        if pixels.shape[1:] != (side, side):
-            height, width = pixels.shape[1:]
+    for image, path in zip(images, paths, strict=True):
+        picture = open_image(path)
+        if picture.size != (side, side):
+            width, height = picture.size
             raise BadInput(f"{path} is {width}×{height} pixels where {side}×{side} are expected; resize or remove it")
-        image[:] = pixels
+        image[:] = np.asarray(picture).transpose(2, 0, 1)
     return images
 
 
@@ -104,6 +113,16 @@ def grayscale(rgb: np.ndarray) -> np.ndarray:
     """ITU-R 601 luma, `[N, 3, H, W]` → `[N, 1, H, W]`, rounded as Pillow's mode L is."""
     weights = np.array((19595, 38470, 7471), np.uint32).reshape(1, 3, 1, 1)
     return ((rgb * weights).sum(1, keepdims=True) + 0x8000 >> 16).astype(np.uint8)
+
+
+def median_colour(images: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
+    """The median straight colour in 0..255, float64 `[N, 3]`, of premultiplied RGBA uint8 `[N, 4, H, W]` within a box.
+
+    `box` is top, bottom, left and right as fractions of the side.
+    """
+    top, bottom, left, right = (round(fraction * images.shape[-1]) for fraction in box)
+    median = np.median(images[:, :, top:bottom, left:right], (2, 3))
+    return (median[:, :3] * 255 / np.maximum(median[:, 3:], 1)).clip(0, 255)
 
 
 def png(image: Image.Image) -> bytes:

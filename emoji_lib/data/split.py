@@ -1,4 +1,4 @@
-"""The split by concept: near-copies stay together, so that what is held out was not seen.
+"""The split by concept: near copies stay together, so that nothing held out was learned.
 
 Not yet: what Unicode has as two emoji that mirror each other (hands, fists, arrows, magnifying glasses, some clocks)
 and handshakes of two tones may lie in two parts; they are 48 of the 813 held-out pictures.
@@ -7,15 +7,17 @@ and handshakes of two tones may lie in two parts; they are 48 of the 813 held-ou
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
+
+import numpy as np
 
 from emoji_lib.data.unicode import TONES, ZERO_WIDTH_JOINER, Emoji, bare
 
 PARTS = ("train", "validation", "test")
 FILE = Path(__file__).with_name("split.json")
-EDGES = (0.8, 0.9)  # shares of the hash's range
+EDGES = (0.8, 0.9)  # fractions of the hash's range
 SALT = "emoji 3"  # of the first eight, the one whose parts come nearest to 80, 10 and 10% in every large selection
 
 # What one concept is drawn with: either sex or none, any age of the same figure, any hair, either direction.
@@ -46,28 +48,28 @@ def concept(one: Emoji) -> str:
 
 def concepts(emoji: Iterable[Emoji], pictures: Iterable[bytes]) -> list[str]:
     """The concept of each picture; those with the same pixels share one."""
-    keys = [concept(one) for one in emoji]
-    parent = {key: key for key in keys}
-
-    def root(key: str) -> str:
-        while parent[key] != key:
-            key = parent[key]
-        return key
-
-    first: dict[bytes, str] = {}
+    keys, first = [concept(one) for one in emoji], {}
+    name = {key: key for key in keys}
     for key, picture in zip(keys, pictures, strict=True):
-        other = first.setdefault(hashlib.sha256(picture).digest(), key)
-        low, high = sorted((root(key), root(other)))
-        parent[high] = low
-    return [root(key) for key in keys]
+        low, high = sorted((name[key], name[first.setdefault(picture, key)]))
+        if low != high:
+            name = {one: low if old == high else old for one, old in name.items()}
+    return [name[key] for key in keys]
+
+
+def draw_from_concepts(learned, n: int, rng: np.random.Generator, keep: Callable[[list[str]], Iterable[str]]):
+    """`n` pictures of an `EmojiSet`, uint8 `[n, C, H, W]`, with replacement, from the concepts that `keep` leaves."""
+    keys = concepts(learned.emoji, [image.tobytes() for image in learned.images])
+    kept = set(keep(sorted(set(keys))))
+    return learned.images[rng.choice([index for index, key in enumerate(keys) if key in kept], size=n)]
 
 
 def assign(emoji: list[Emoji], pictures: Iterable[bytes]) -> dict[str, list[str]]:
     """Codes of each part but the first, by the hash of their concept, so a new concept moves no other."""
     parts = defaultdict(list)
     for one, key in zip(emoji, concepts(emoji, pictures), strict=True):
-        share = int(hashlib.sha256(f"{SALT} {key}".encode()).hexdigest()[:12], 16) / 16**12
-        parts[PARTS[sum(share >= edge for edge in EDGES)]].append(one.code)
+        place = int(hashlib.sha256(f"{SALT} {key}".encode()).hexdigest()[:12], 16) / 16**12
+        parts[PARTS[sum(place >= edge for edge in EDGES)]].append(one.code)
     return {part: sorted(parts[part]) for part in PARTS[1:]}
 
 

@@ -128,7 +128,7 @@ class Captions:
     vectors: np.ndarray
 
     def owners(self, emoji: Sequence[Emoji]) -> list[str]:
-        """The emoji that each phrase calls to mind: the first picture of the first label that has it."""
+        """The emoji of each phrase: the plainest picture of the first label that has it."""
         of_phrase = {}
         for label in self.labels:
             for phrase in label.phrases:

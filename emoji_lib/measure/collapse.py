@@ -1,4 +1,4 @@
-"""Collapse through time: cheap looks at a generator under way, and the rule that calls it collapsed."""
+"""Collapse through time: cheap evaluations of a generator in training, and the rule that calls it collapsed."""
 
 from collections.abc import Callable
 
@@ -12,32 +12,31 @@ from emoji_lib.data.emoji import EmojiSet
 from emoji_lib.measure import scores
 from emoji_lib.measure.features import encode, encoder, standardised, views
 
-FRESH = 200  # samples of new latents at each look
+FRESH = 200  # samples of new latents at each evaluation
 REAL = 400  # real pictures at most that coverage is taken over
 IN_A_ROW = 3
-WORTH = 0.2  # coverage that a run must have reached before it can fall; below, half of it is within the noise of a look
+WORTH = 0.2  # coverage that a run must have reached before it can fall; half of less is within one evaluation's noise
 
 
 def collapsed(trace: list[dict[str, float]], quarter: float) -> bool:
-    """Whether the last `IN_A_ROW` looks all had coverage under half of the best until then, that best at least `WORTH`,
-    and a diversity under `quarter`, that of real pictures of a quarter of the concepts.
+    """Whether in each of the last `IN_A_ROW` evaluations coverage was under half of the best until then, that best at
+    least `WORTH`, and diversity under `quarter`, that of real pictures of a quarter of the concepts.
     """
     best, bad = 0.0, 0
-    for look in trace:
-        best = max(best, look["coverage"])
-        fallen = best >= WORTH and look["coverage"] < best / 2 and look["diversity"] < quarter
+    for one in trace:
+        best = max(best, one["coverage"])
+        fallen = best >= WORTH and one["coverage"] < best / 2 and one["diversity"] < quarter
         bad = bad + 1 if fallen else 0
     return bad >= IN_A_ROW
 
 
 class Monitor:
-    """What the training loop asks, now and then, how the generator is doing.
+    """Evaluates a generator in training.
 
-    `trace` holds for each look: `coverage` of the real pictures by samples of the fixed and of fresh latents;
-    `diversity` of the fresh ones (Vendi score); `support`, how many different pictures there seem to be by the birthday
-    argument (Arora and Zhang 2018): n (n − 1) / 2 pairs over the number of near-equal ones. Features are the
-    `contrast` encoder's, over white, standardised over the real pictures. With `ignore_collapse` a collapsed run runs
-    to its end.
+    `trace` holds for each evaluation: `coverage` of the real pictures by samples of the fixed and of fresh latents;
+    `diversity` of the fresh ones (Vendi score); `support`, the number of different pictures by the birthday argument
+    (Arora and Zhang 2018): n (n − 1) / 2 pairs over the number of near-equal ones. Features are the `contrast`
+    encoder's, over white, standardised over the real pictures. With `ignore_collapse` a collapsed run runs to its end.
     """
 
     def __init__(
@@ -59,10 +58,12 @@ class Monitor:
         apart = torch.cdist(self._real, self._real)
         order = min(scores.NEAREST + 1, len(apart))
         self._reach = apart.kthvalue(order, 1).values if len(apart) > 1 else torch.full((len(apart),), torch.inf)
-        # Closer than nine in ten real pictures are to any other: the same picture, to the eye.
+        # Two samples are the same picture where they are half as far apart as the nearest tenth of real pictures.
         near = apart.kthvalue(2, 1).values if len(apart) > 1 else torch.zeros(1, dtype=apart.dtype)
         self._same = near.quantile(0.1).item() / 2
-        _, quarter = standardised(self._learned, self._features(_quarter_of_concepts(learned, rng)))
+        one_in_four = lambda names: rng.permutation(names)[: -(-len(names) // 4)]  # noqa: E731
+        some = split.draw_from_concepts(learned, FRESH, rng, one_in_four)
+        _, quarter = standardised(self._learned, self._features(some))
         self.quarter = scores.vendi(quarter)
 
     def _features(self, images: np.ndarray) -> Tensor:
@@ -87,18 +88,9 @@ class Monitor:
 
     @property
     def best(self) -> bool:
-        """Whether no look before covered as much as the last one."""
-        return all(look["coverage"] < self.trace[-1]["coverage"] for look in self.trace[:-1])
+        """Whether no evaluation before had as much coverage as the last one."""
+        return all(one["coverage"] < self.trace[-1]["coverage"] for one in self.trace[:-1])
 
     @property
     def collapsed(self) -> bool:
         return collapsed(self.trace, self.quarter)
-
-
-def _quarter_of_concepts(learned: EmojiSet, rng: np.random.Generator) -> np.ndarray:
-    """`FRESH` pictures, with replacement, from every fourth concept in random order."""
-    keys = split.concepts(learned.emoji, [image.tobytes() for image in learned.images])
-    names = rng.permutation(sorted(set(keys)))
-    kept = set(names[: -(-len(names) // 4)])
-    chosen = [index for index, key in enumerate(keys) if key in kept]
-    return learned.images[rng.choice(chosen, size=FRESH)]

@@ -2,17 +2,9 @@
 
 import numpy as np
 
-# Where heads show skin and hair: top, bottom, left, right as shares of the side. Read there, the real heads of Twemoji
+# Where heads show skin and hair: top, bottom, left, right as fractions of the side. There, the real heads of Twemoji
 # and of the avatars have their known skin exactly and their known hair to 0.2 and 15 of 255.
 BOXES = {"skin": (0.42, 0.6, 0.4, 0.6), "hair": (0.06, 0.24, 0.4, 0.6)}
-
-
-def read(images: np.ndarray, what: str) -> np.ndarray:
-    """The median straight colour `[N, 3]` in the box of `skin` or `hair` of premultiplied RGBA uint8 `[N, 4, H, W]`."""
-    side = images.shape[-1]
-    top, bottom, left, right = (round(share * side) for share in BOXES[what])
-    median = np.median(images[:, :, top:bottom, left:right], (2, 3))
-    return (median[:, :3] * 255 / np.maximum(median[:, 3:], 1)).clip(0, 255)
 
 
 def error(found: np.ndarray, wanted: np.ndarray) -> float:
@@ -26,19 +18,19 @@ def nearest(colours: np.ndarray, palette: np.ndarray) -> np.ndarray:
 
 
 def agreement(found: np.ndarray, wanted: np.ndarray, palette: np.ndarray) -> float:
-    """Share of colours `[N, 3]` that are nearest to the same colour of a palette `[K, 3]` as the wanted ones."""
+    """Fraction of colours `[N, 3]` that are nearest to the same colour of a palette `[K, 3]` as the wanted ones."""
     return float((nearest(found, palette) == nearest(wanted, palette)).mean())
 
 
 def kept(
     found: np.ndarray, wanted: np.ndarray, palette: np.ndarray, others: np.ndarray, rolls: int = 8
 ) -> dict[str, float]:
-    """Colour error and agreement of translations, beside those of two that keep nothing: `chance` gives each face the
-    translation of another, `blind` gives all the same colour: the mean for the error, and for agreement the commonest
-    of the palette. Where the other domain's own colours are known, `palette` gives each face the nearest of them: more
-    is not to be had by a translator whose pictures pass for that domain's, but by accident.
+    """Colour error and agreement of translations, beside those of two translators that keep nothing.
 
-    Rows where `wanted` is not known are left out. Colours `[N, 3]`, palettes `[K, 3]` and `[M, 3]`.
+    `chance` gives each face the translation of another, `blind` the same colour to all: the mean for the error, the
+    commonest of the palette for agreement. Where the other domain's own colours are known, `palette` gives each face
+    the nearest of them, the best that a translator can do whose pictures pass for that domain's. Rows where `wanted` is
+    not known are left out. Colours `[N, 3]`, palettes `[K, 3]` and `[M, 3]`.
     """
     known = ~np.isnan(wanted[:, 0])
     found, wanted = found[known], wanted[known]

@@ -1,4 +1,4 @@
-"""Pictures as every measure sees them, and the frozen encoders that turn them into features."""
+"""The pictures that every measure takes, and the frozen encoders that turn them into features."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,10 +13,12 @@ from torch import Tensor, nn
 from emoji_lib import BadInput
 from emoji_lib.data import pixels
 from emoji_lib.data.batches import scale
+from emoji_lib.nets.emotigan import Classifier
 from emoji_lib.nets.encoder import Encoder
 
 FOLDER = Path(__file__).with_name("encoders")
-# What each encoder was taught, on the train split alone; `train_encoders.py` made them.
+CLASSIFIER = "classifier"  # of subgroups (`face-smiling`, `food-fruit`, …): a discriminator with a softmax
+# What each encoder was taught, on the train split alone; `train_encoders.py` made them and the classifier.
 ENCODERS = {
     "contrast": "to tell each picture from all others under shifts, zooms and colour changes (no labels)",
     "groups": "to name the group and subgroup of a picture",
@@ -30,7 +32,7 @@ WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 class Views:
     """The same pictures over white, over black, and as alpha alone, each uint8 RGB `[N, 3, 72, 72]`.
 
-    Pictures without alpha look alike over any ground; then there is no `alpha`.
+    Pictures without alpha are the same over any ground; then there is no `alpha`.
     """
 
     white: np.ndarray
@@ -60,20 +62,21 @@ def views(images: np.ndarray, *, premultiplied: bool) -> Views:
 
 @cache
 def encoder(name: str) -> tuple[nn.Module, str]:
-    """A frozen encoder in eval mode, in float32 on the CPU, and the sha256 of its file."""
+    """A frozen encoder, or the `CLASSIFIER`, in eval mode, in float32 on the CPU, and the sha256 of its file."""
     path = FOLDER / f"{name}.safetensors"
-    if name not in ENCODERS:
+    if name not in (*ENCODERS, CLASSIFIER):
         raise BadInput(f"unknown encoder {name!r}: {', '.join(ENCODERS)}")
     if not path.is_file():
         raise BadInput(f"{path} is missing: `python -m emoji_lib encoders` trains it")
-    network = Encoder()
-    network.load_state_dict(load_file(path))
+    tensors = load_file(path)
+    network = Classifier(len(tensors["head.bias"])) if name == CLASSIFIER else Encoder()
+    network.load_state_dict(tensors)
     return network.eval().requires_grad_(False), hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @torch.no_grad()
 def encode(network: nn.Module, rgb: np.ndarray) -> Tensor:
-    """Features of uint8 RGB `[N, 3, 72, 72]`: float64 `[N, F]`, the same whatever else is in the batch's place."""
+    """Features of uint8 RGB `[N, 3, 72, 72]`: float64 `[N, F]`, each of its own picture alone."""
     parts = [network(scale(part)) for part in torch.from_numpy(np.ascontiguousarray(rgb)).split(128)]
     return torch.cat(parts).double() if parts else torch.zeros(0, network.options["features"], dtype=torch.float64)
 
@@ -88,6 +91,6 @@ def features(name: str, seen: Views) -> tuple[Tensor, Tensor | None]:
 
 
 def standardised(real: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
-    """All by the mean and the deviation of each feature over the real ones, so that faces are told apart as faces."""
+    """All by the mean and the standard deviation of each feature over the real ones."""
     mean, deviation = real.mean(0), real.std(0, correction=0).clamp(min=1e-2)
     return tuple((some - mean) / deviation for some in (real, *others))

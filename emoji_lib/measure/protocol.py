@@ -6,6 +6,7 @@ from functools import cache, cached_property
 import numpy as np
 import torch
 from PIL import Image, ImageFilter
+from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -19,25 +20,22 @@ DRAWN, DRAWS = 300, 5  # scores whose value depends on the number of samples: me
 AT_LEAST = 50  # samples for a kernel distance
 LEARNED = 20  # real pictures for any distance to them
 HELD_OUT = 20  # held-out pictures for a yardstick of memorisation
-THUMBNAIL = 24  # pixels a side of what memorisation is looked for in
+THUMBNAIL = 24  # pixels a side of the pictures that memorisation is measured in
+PENALTY = 1e-4  # on the squared weights of the logistic regression, beside the mean cross entropy
 SIZED = ("frechet", "precision", "recall", "density", "coverage", "vendi", "spread")
-
-
-def round_off(value: float) -> float:
-    return float(f"{value:.4g}")
 
 
 @dataclass(frozen=True)
 class Reference:
     """The real pictures of a selection that samples are compared with, and those held out from it.
 
-    `selection` is what the judged model learned from. Where that is all parts of a selection, the pictures held out
+    `selection` is what the evaluated model learned from. Where that is all parts of a selection, the pictures held out
     from its train part still say how far apart different emoji are.
     """
 
     selection: str
-    mode: str = "RGBA"  # RGBA, RGB or L: real pictures are seen as the judged ones are
-    size: int = emoji.NATIVE  # and no sharper
+    mode: str = "RGBA"  # RGBA, RGB or L, that of the evaluated pictures: real ones are compared in it
+    size: int = emoji.NATIVE  # and at their size
 
     @cached_property
     def learned(self) -> emoji.EmojiSet:
@@ -45,14 +43,14 @@ class Reference:
 
     def part(self, *parts: str) -> emoji.EmojiSet | None:
         """Pictures of the selection in these parts of the split, or nothing where there are none."""
-        whole = emoji.load(self.selection.removesuffix(":train"))
+        whole = emoji.load(_with_part(self.selection, ""))
         chosen = [index for index, one in enumerate(whole.emoji) if split.part_of(one) in parts]
         if not chosen:
             return None
         return replace(whole, images=whole.images[chosen], emoji=tuple(whole.emoji[index] for index in chosen))
 
     def seen(self, images: np.ndarray) -> Views:
-        """Premultiplied RGBA as the judged pictures are seen: over white or grey where these are, and at their size."""
+        """Premultiplied RGBA in the mode and at the size of the evaluated pictures."""
         premultiplied = self.mode == "RGBA"
         if not premultiplied:
             images = pixels.over(images, premultiplied=True)
@@ -89,6 +87,11 @@ class Reference:
         return scores.nearest(thumbnails(self.seen(mine)), thumbnails(self.seen(known)))[0]
 
 
+def _with_part(selection: str, part: str) -> str:
+    """The selection with `part` (`:train` or nothing) behind each term in place of `:train`."""
+    return "+".join(term.removesuffix(":train") + part for term in emoji.terms(selection))
+
+
 def thumbnails(shown: Views) -> Tensor:
     """Over white, float32 −1..1 `[N, 3, 24, 24]`, each pixel a mean."""
     return F.adaptive_avg_pool2d(scale(torch.from_numpy(np.ascontiguousarray(shown.white))), THUMBNAIL)
@@ -111,24 +114,25 @@ def evaluate(shown: Views, reference: Reference) -> dict:
         fake, fake_alpha = features(name, shown)
         one = {}
         if "kid" not in left_out:
-            one |= _estimate("kid", scores.kid(*standardised(real, fake)))
+            one |= kid(*standardised(real, fake))
             if fake_alpha is not None:
-                one |= _estimate("kid_alpha", scores.kid(*standardised(real_alpha, fake_alpha)))
+                one |= kid(*standardised(real_alpha, fake_alpha), name="kid_alpha")
         if "vendi" not in left_out:
             one |= _sized(*standardised(real, fake))
         if "inception" not in left_out and name == "groups":
-            result["inception"] = round_off(scores.inception(_group_odds(fake)))
+            odds = _group_classifier().predict_proba(_with_bias(fake))
+            result["inception"] = scores.inception(torch.from_numpy(odds))
         result[name] = one
     distances, _ = scores.nearest(thumbnails(shown), reference.thumbnails)
     result["held_out"] = len(reference.yardstick)
-    result["memorised"] = round_off(scores.memorised(distances, reference.yardstick))
+    result["memorised"] = scores.memorised(distances, reference.yardstick)
     hashes = {name: encoder(name)[1] for name in ENCODERS} | {"split": split.stored()[1]}
-    return result | {"left_out": left_out, "sha256": hashes}
+    return scores.rounded(result) | {"left_out": left_out, "sha256": hashes}
 
 
-def _estimate(name: str, estimate: scores.Estimate) -> dict[str, float]:
-    value, low, high = map(round_off, estimate)
-    return {name: value, f"{name}_low": low, f"{name}_high": high}
+def kid(real: Tensor, fake: Tensor, name: str = "kid") -> dict[str, float]:
+    """`scores.kid` as a record has it: the value and the ends of its interval."""
+    return dict(zip((name, f"{name}_low", f"{name}_high"), scores.kid(real, fake), strict=True))
 
 
 def _sized(real: Tensor, fake: Tensor) -> dict[str, float]:
@@ -139,52 +143,37 @@ def _sized(real: Tensor, fake: Tensor) -> dict[str, float]:
         some = fake[torch.randperm(len(fake), generator=rng)[:DRAWN]]
         one = {"frechet": scores.frechet(real, some)} | scores.manifold(some_real, some)
         found.append(one | {"vendi": scores.vendi(some), "spread": scores.spread(some)})
-    return {name: round_off(sum(one[name] for one in found) / DRAWS) for name in SIZED}
-
-
-def _group_odds(fake: Tensor) -> Tensor:
-    """p(group | picture) from features of the `groups` encoder."""
-    return _affine(fake, _group_weight()).softmax(1)
+    return {name: sum(one[name] for one in found) / DRAWS for name in SIZED}
 
 
 @cache
-def _group_weight() -> Tensor:
-    """Logistic regression of the group on the frozen features of the train split; the last row is the bias."""
+def _group_classifier() -> LogisticRegression:
+    """Logistic regression of the group on the `groups` encoder's features of the train split; its bias is penalised."""
     learned = emoji.load("all:train")
-    seen, _ = features("groups", views(learned.images, premultiplied=True))
-    names = sorted({one.group for one in learned.emoji})
-    labels = torch.tensor([names.index(one.group) for one in learned.emoji])
-    weight = torch.zeros(seen.shape[1] + 1, len(names), dtype=seen.dtype, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weight], max_iter=100, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        optimizer.zero_grad()
-        value = F.cross_entropy(_affine(seen, weight), labels) + 1e-4 * weight.square().sum()
-        value.backward()
-        return value
-
-    optimizer.step(loss)
-    return weight.detach()
+    known, _ = features("groups", views(learned.images, premultiplied=True))
+    regression = LogisticRegression(C=1 / (2 * PENALTY * len(known)), fit_intercept=False, tol=1e-6, max_iter=1000)
+    return regression.fit(_with_bias(known), learned.labels("group")[1])
 
 
-def _affine(inputs: Tensor, weight: Tensor) -> Tensor:
-    return inputs @ weight[:-1] + weight[-1]
+def _with_bias(inputs: Tensor) -> np.ndarray:
+    """Features `[N, F]` with a 1 behind each row, `[N, F + 1]`."""
+    return F.pad(inputs, (0, 1), value=1.0).numpy()
 
 
 @cache
 def reference_rows(reference: Reference) -> dict[str, dict]:
-    """Scores of pictures whose answer is known beforehand; only of what the selection has enough of."""
+    """Scores of pictures of known quality, to read others by; only of what the selection has enough of."""
     held, learned = reference.part("validation", "test"), reference.part("train")
     rng, rows = np.random.default_rng(SEED), {}
     if held is not None and learned is not None:
-        train = f"{reference.selection.removesuffix(':train')}:train"
+        train = _with_part(reference.selection, ":train")
         floor = reference if train == reference.selection else Reference(train, reference.mode, reference.size)
         rows["held-out real"] = evaluate(floor.seen(held.images), floor)
     copies = reference.learned.images[rng.integers(len(reference.learned), size=DRAWN)]
     noise = rng.integers(256, size=(DRAWN, 4, 72, 72), dtype=np.uint8)
     made = {"training copies": copies, "blurred copies": blurred(copies)}
     if learned is not None:
-        made["half the concepts"] = half_of_concepts(learned, rng)
+        made["half the concepts"] = split.draw_from_concepts(learned, DRAWN, rng, lambda names: names[::2])
     made["noise"] = np.minimum(noise, noise[:, 3:])
     return rows | {name: evaluate(reference.seen(images), reference) for name, images in made.items()}
 
@@ -193,11 +182,3 @@ def blurred(images: np.ndarray, radius: float = 2.0) -> np.ndarray:
     """Premultiplied RGBA `[N, 4, H, W]` under a Gaussian of `radius` pixels."""
     each = [[Image.fromarray(channel).filter(ImageFilter.GaussianBlur(radius)) for channel in one] for one in images]
     return np.array([[np.asarray(channel) for channel in one] for one in each])
-
-
-def half_of_concepts(learned: emoji.EmojiSet, rng: np.random.Generator) -> np.ndarray:
-    """`DRAWN` pictures, drawn with replacement, from every second concept."""
-    keys = split.concepts(learned.emoji, [image.tobytes() for image in learned.images])
-    kept = set(sorted(set(keys))[::2])
-    chosen = [index for index, key in enumerate(keys) if key in kept]
-    return learned.images[rng.choice(chosen, size=DRAWN)]

@@ -19,6 +19,13 @@ class Estimate(NamedTuple):
     high: float
 
 
+def rounded(found):
+    """`found` with every float in it, however deep in dicts, to four digits."""
+    if isinstance(found, dict):
+        return {name: rounded(one) for name, one in found.items()}
+    return float(f"{found:.4g}") if isinstance(found, float) else found
+
+
 def kid(real: Tensor, fake: Tensor) -> Estimate:
     """Kernel distance: the unbiased squared MMD under k(x, y) = (x·y / F + 1)³ (Bińkowski et al. 2018, eq. 4).
 
@@ -66,8 +73,8 @@ def manifold(real: Tensor, fake: Tensor, k: int = NEAREST) -> dict[str, float]:
     """Precision and recall (Kynkäänniemi et al. 2019, eq. 1), density and coverage (Naeem et al. 2020, eqs. 3 and 4).
 
     A ball around each sample reaches to its k-th nearest neighbour of the same kind, itself not counted. Precision:
-    share of fakes inside a real ball; recall: of reals inside a fake ball; coverage: of real balls with a fake inside;
-    density: real balls a fake lies in, over k.
+    fraction of fakes inside a real ball; recall: of reals inside a fake ball; coverage: of real balls with a fake
+    inside; density: real balls a fake lies in, over k.
     """
     between = torch.cdist(real, fake)
     reach_real = torch.cdist(real, real).kthvalue(k + 1, 1).values  # the nearest of all is the sample itself
@@ -84,7 +91,7 @@ def manifold(real: Tensor, fake: Tensor, k: int = NEAREST) -> dict[str, float]:
 def inception(probabilities: Tensor) -> float:
     """exp E KL(p(y|x) ‖ p(y)) from `[N, classes]` (Salimans et al. 2016, section 4), between 1 and the classes.
 
-    Differs: the classifier knows emoji groups, as the text-to-emoji source had one from its own discriminator.
+    Differs: the classifier knows groups of emoji, not ImageNet's classes.
     """
     marginal = probabilities.mean(0, keepdim=True).clamp(min=torch.finfo(probabilities.dtype).tiny)
     return torch.special.xlogy(probabilities, probabilities / marginal).sum(1).mean().exp().item()
@@ -101,14 +108,16 @@ def vendi(features: Tensor) -> float:
 
 def spread(features: Tensor) -> float:
     """Mean distance between two samples."""
-    return (torch.pdist(features).mean()).item()
+    return torch.pdist(features).mean().item()
 
 
-def memorised(fake: Tensor, held_out: Tensor, share: float = 0.05) -> float:
-    """Share of samples nearer to a training picture than all but `share` of the held-out pictures are, by distances to
-    the nearest training picture, `[N]` and `[M]`. Unseen pictures score `share`, copies 1 (cf. Meehan et al. 2020).
+def memorised(fake: Tensor, held_out: Tensor, nearest: float = 0.05) -> float:
+    """Fraction of samples nearer to a training picture than all but the fraction `nearest` of held-out pictures are.
+
+    Both are distances to the nearest training picture, `[N]` and `[M]`. Unseen pictures score `nearest`, copies 1 (cf.
+    Meehan et al. 2020).
     """
-    return (fake < held_out.quantile(share)).double().mean().item()
+    return (fake < held_out.quantile(nearest)).double().mean().item()
 
 
 def nearest(pictures: Tensor, training: Tensor, shift: int = 2) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Whether a picture shows what it was asked for: which label's real pictures it is nearest to, in a frozen encoder."""
+"""Whether a picture shows its phrase: which label's real pictures it is nearest to, in a frozen encoder."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from emoji_lib.data import emoji, words
-from emoji_lib.measure import classifier, scores
-from emoji_lib.measure.features import TRUSTED, features, standardised, views
-from emoji_lib.measure.protocol import SEED, Reference, round_off
+from emoji_lib.measure import scores
+from emoji_lib.measure.features import CLASSIFIER, TRUSTED, encode, encoder, features, standardised, views
+from emoji_lib.measure.protocol import SEED, Reference
 
-TURNS = 8  # shuffles of the wanted labels among the samples: what a match is worth that only chance made
+TURNS = 8  # shuffles of the wanted labels among the samples, for the accuracy of chance
 KINDS = ("seen", "paraphrases", "unseen concepts")
 EACH = 8  # samples of one phrase, for the diversity within it
 
@@ -32,7 +32,7 @@ def ranks(fake: Tensor, wanted: Tensor, real: Tensor, labels: Tensor) -> Tensor:
 
 
 def accuracy(found: Tensor) -> dict[str, float]:
-    """Shares of samples whose label is the nearest, and among the five nearest, from their `ranks`."""
+    """Fractions of samples whose label is the nearest, and among the five nearest, from their `ranks`."""
     return {"top1": (found == 0).double().mean().item(), "top5": (found < 5).double().mean().item()}
 
 
@@ -45,7 +45,7 @@ def within(features: Tensor, wanted: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Question:
-    """Embedded phrases `[N, E]`, the number of the label that each asks for, and the pictures that show the labels."""
+    """Embedded phrases `[N, E]`, the number of each one's label, and real pictures with the numbers of theirs."""
 
     vectors: Tensor
     wanted: Tensor
@@ -54,26 +54,27 @@ class Question:
 
     def groups(self) -> tuple[Tensor, Tensor]:
         """The group of each wanted label, and of each picture."""
-        names = sorted({one.group for one in self.shown.emoji})
-        of_pictures = torch.tensor([names.index(one.group) for one in self.shown.emoji])
+        of_pictures = torch.from_numpy(self.shown.labels("group")[1])
         of_label = torch.zeros(int(self.labels.max()) + 1, dtype=torch.long).scatter_(0, self.labels, of_pictures)
         return of_label[self.wanted], of_pictures
 
 
 def questions(selection: str, encoder: str, n: int) -> dict[str, Question]:
     """Up to `n` phrases of each kind: `seen` are names that were learned, `paraphrases` are other words for these that
-    were not, and `unseen concepts` are names of held-out emoji, which are to be told from each other; such a name that
-    some learned emoji is called by, too, is left out.
+    were not, and `unseen concepts` are names of held-out emoji, compared with each other; a name that is also a phrase
+    of some learned emoji is left out.
     """
     reference = Reference(selection)
-    found = {"seen": _ask(reference.learned, encoder, n, lambda label: next(iter(label.phrases), ""))}
-    taught = {phrase for label in words.labels(reference.learned.emoji) for phrase in label.phrases}
-    own = lambda label: words.plain(label.name.replace("-", " "))  # noqa: E731
-    unheard = lambda label: own(label) if own(label) in set(label.phrases) - taught else ""  # noqa: E731
-    found["paraphrases"] = _ask(reference.learned, encoder, n, lambda label: label.paraphrase)
+    found = {
+        "seen": _ask(reference.learned, encoder, n, lambda label: next(iter(label.phrases), "")),
+        "paraphrases": _ask(reference.learned, encoder, n, lambda label: label.paraphrase),
+    }
     held = reference.part("validation", "test")
-    if held is not None and selection.endswith(":train"):
-        found["unseen concepts"] = _ask(held, encoder, n, unheard)
+    if held is not None and all(term.endswith(":train") for term in emoji.terms(selection)):
+        learned = {phrase for label in words.labels(reference.learned.emoji) for phrase in label.phrases}
+        own = lambda label: words.plain(label.name.replace("-", " "))  # noqa: E731
+        unseen = lambda label: own(label) if own(label) in set(label.phrases) - learned else ""  # noqa: E731
+        found["unseen concepts"] = _ask(held, encoder, n, unseen)
     return {kind: question for kind, question in found.items() if question is not None}
 
 
@@ -82,17 +83,17 @@ def _ask(shown: emoji.EmojiSet, encoder: str, n: int, phrase: Callable[[words.La
     numbers = torch.zeros(len(shown), dtype=torch.long)
     for number, label in enumerate(labels):
         numbers[list(label.pictures)] = number
-    asked = [number for number, label in enumerate(labels) if phrase(label)]
-    if not asked:
+    named = [number for number, label in enumerate(labels) if phrase(label)]
+    if not named:
         return None
-    chosen = np.sort(np.random.default_rng(SEED).permutation(asked)[:n])
+    chosen = np.sort(np.random.default_rng(SEED).permutation(named)[:n])
     vectors = words.embed(encoder, [phrase(labels[number]) for number in chosen])
     return Question(torch.tensor(vectors), torch.from_numpy(chosen), shown, numbers)
 
 
 def answer(draw: Callable[[Tensor], np.ndarray], question: Question) -> dict[str, dict[str, float]]:
-    """Shares of matches in each trusted encoder, beside what chance gives: by label, the nearest (`top1`) and among the
-    five nearest (`top5`), and by the group of the nearest picture (`group`).
+    """Fractions of matches in each trusted encoder, beside those of chance: by label, the nearest (`top1`) and among
+    the five nearest (`top5`), and by the group of the nearest picture (`group`).
 
     `draw` gives premultiplied RGBA uint8 `[N, 4, 72, 72]` for embeddings. Chance is the mean over samples that were
     drawn for others of the phrases.
@@ -111,8 +112,8 @@ def answer(draw: Callable[[Tensor], np.ndarray], question: Question) -> dict[str
             accuracy(one) | {"group": accuracy(group)["top1"]} for one, group in zip(by_label, by_group, strict=True)
         ]
         chance = {f"{key}_chance": sum(row[key] for row in rows[1:]) / TURNS for key in rows[0]}
-        found[name] = {key: round_off(value) for key, value in (rows[0] | chance).items()}
-    return found
+        found[name] = rows[0] | chance
+    return scores.rounded(found)
 
 
 def _others(n: int, rng: torch.Generator) -> Tensor:
@@ -121,20 +122,24 @@ def _others(n: int, rng: torch.Generator) -> Tensor:
     return torch.empty_like(order).index_copy_(0, order, order.roll(1))
 
 
-def evaluate(draw: Callable[[Tensor], np.ndarray], selection: str, encoder: str, n: int) -> dict:
-    """What a text generator is scored by, besides how good its pictures are: for each kind of `questions` its `answer`;
-    the inception score of `n` samples of learned names by the subgroup classifier; and the diversity `within` one name.
+def evaluate(draw: Callable[[Tensor], np.ndarray], selection: str, encoder_name: str, n: int) -> dict:
+    """What a text generator is scored by besides the quality of its pictures: the `answer` to each kind of `questions`,
+    the inception score of `n` samples of learned names by the subgroup classifier, and the diversity `within` one name.
     """
-    asked = questions(selection, encoder, n)
-    result = {kind: answer(draw, question) for kind, question in asked.items()}
-    known = asked["seen"].vectors
-    samples = views(draw(known[torch.arange(n) % len(known)]), premultiplied=True)
-    real = [int((asked["seen"].labels == label).nonzero()[0]) for label in asked["seen"].wanted]
-    real_ones = views(asked["seen"].shown.images[real], premultiplied=True)
-    result["inception"] = round_off(scores.inception(classifier.odds(samples.white)))
-    result["inception_real"] = round_off(scores.inception(classifier.odds(real_ones.white)))
-    result |= {"samples": n, "classifier": classifier.digest()}
+    kinds = questions(selection, encoder_name, n)
+    result = {kind: answer(draw, question) for kind, question in kinds.items()}
+    question, known = kinds["seen"], kinds["seen"].vectors
+    result["inception"] = _inception(draw(known[torch.arange(n) % len(known)]))
+    real = [int((question.labels == label).nonzero()[0]) for label in question.wanted]
+    result["inception_real"] = _inception(question.shown.images[real])
     some = known[: -(-n // EACH)]
     repeated = views(draw(some.repeat_interleave(EACH, 0)), premultiplied=True)
-    (seen,) = standardised(features("contrast", repeated)[0])
-    return result | {"within": round_off(within(seen, torch.arange(len(some)).repeat_interleave(EACH)))}
+    (of_phrases,) = standardised(features("contrast", repeated)[0])
+    diversity = within(of_phrases, torch.arange(len(some)).repeat_interleave(EACH))
+    return scores.rounded(result | {"samples": n, "classifier": encoder(CLASSIFIER)[1], "within": diversity})
+
+
+def _inception(images: np.ndarray) -> float:
+    """The inception score of premultiplied RGBA by the subgroup classifier."""
+    logits = encode(encoder(CLASSIFIER)[0], views(images, premultiplied=True).white)
+    return scores.inception(logits.softmax(1))

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from emoji_lib.data import faces
-from emoji_lib.data.batches import scale, to_uint8
+from emoji_lib.data import faces, pixels
+from emoji_lib.data.batches import in_parts, scale
 from emoji_lib.data.emoji import EmojiSet
 from emoji_lib.measure import colours, protocol, scores
 from emoji_lib.measure.features import TRUSTED, features, standardised, views
@@ -24,46 +25,42 @@ def held_out(n: int) -> np.ndarray:
 
 def through(translator: Callable[[Tensor], Tensor], images: np.ndarray) -> np.ndarray:
     """uint8 `[N, C, H, W]` through a translator of −1..1 images."""
-    parts = torch.from_numpy(np.array(images)).split(32)  # a copy: what is kept on disk is read-only
-    return np.concatenate([to_uint8(translator(scale(part))) for part in parts])
+    writable = torch.from_numpy(np.array(images))  # a copy: images kept on disk are read-only
+    return in_parts(lambda part: translator(scale(part)), writable, 32)
 
 
 def evaluate_both(system, people: Domain, drawings: Domain, n: int) -> dict:
-    """`judge` of up to `n` pictures (4 at least) in either direction, and of the same pictures left as they are."""
-    people, drawings = (_some(*domain, max(n, HELD_OUT)) for domain in (people, drawings))
-    back = {"to_cartoon": "to_face", "to_face": "to_cartoon"}
+    """`evaluate` of up to `n` pictures (4 at least) in either direction, and of the same pictures left as they are."""
+    some = slice(max(n, HELD_OUT))
+    people, drawings = (
+        (replace(pictures, images=pictures.images[some], emoji=pictures.emoji[some]), given[some])
+        for pictures, given in (people, drawings)
+    )
     found, untouched = {}, {}
-    for name, way, own, other in (
-        ("to cartoons", "to_cartoon", people, drawings),
-        ("to faces", "to_face", drawings, people),
+    for name, way, back, own, other in (
+        ("to cartoons", "to_cartoon", "to_face", people, drawings),
+        ("to faces", "to_face", "to_cartoon", drawings, people),
     ):
         images = own[0].images
-        there = through(lambda images, way=way: system.translate(way, images), images)
-        again = through(lambda images, way=way: system.translate(back[way], images), there)
+        there = through(partial(system.translate, way), images)
+        again = through(partial(system.translate, back), there)
         found[name] = evaluate(there, again, own, other)
         untouched[f"{name}: untouched"] = evaluate(images, images, own, other)
     return found | untouched
 
 
-def _some(domain: EmojiSet, given: faces.Colours, n: int) -> Domain:
-    """The first `n` pictures."""
-    return replace(domain, images=domain.images[:n], emoji=domain.emoji[:n]), given[:n]
-
-
 def evaluate(drawn: np.ndarray, back: np.ndarray, own: Domain, target: Domain) -> dict:
     """Scores of one direction: `drawn` translations of `own` pictures, and their way `back`.
 
-    The kernel distances to real pictures of the `target` domain in the trusted encoders, the share of near-copies among
-    the translations, the cycle error in 0..1, and for held-out pictures how well skin and hair are kept.
+    The kernel distances to real pictures of the `target` domain in the trusted encoders, the fraction of near copies
+    among the translations, the cycle error in 0..1, and for held-out pictures how well skin and hair are kept.
     """
     (pictures, given), (other, theirs) = own, target
     unseen, known = held_out(len(drawn)), held_out(len(other))
     real, shown = views(other.images, premultiplied=True), views(drawn, premultiplied=True)
     result: dict = {"samples": len(drawn)}
     for name in TRUSTED:
-        estimate = scores.kid(*standardised(features(name, real)[0], features(name, shown)[0]))
-        keys = ("kid", "kid_low", "kid_high")
-        result[name] = {key: protocol.round_off(value) for key, value in zip(keys, estimate, strict=True)}
+        result[name] = scores.rounded(protocol.kid(*standardised(features(name, real)[0], features(name, shown)[0])))
     learned = protocol.thumbnails(real[~known])
     yardstick = scores.nearest(protocol.thumbnails(real[known]), learned)[0]
     result["memorised"] = scores.memorised(scores.nearest(protocol.thumbnails(shown), learned)[0], yardstick)
@@ -71,9 +68,9 @@ def evaluate(drawn: np.ndarray, back: np.ndarray, own: Domain, target: Domain) -
     for what in ("skin", "hair"):
         wanted, palette = getattr(given, what), _palette(getattr(given, what))
         if len(palette) > 1:
-            read = colours.read(drawn[unseen], what)
+            read = pixels.median_colour(drawn[unseen], colours.BOXES[what])
             kept = colours.kept(read, wanted[unseen], palette, _palette(getattr(theirs, what)))
-            result[what] = {key: protocol.round_off(value) for key, value in kept.items()}
+            result[what] = scores.rounded(kept)
     return result
 
 

@@ -1,10 +1,11 @@
-"""The networks of CycleGAN (Zhu et al. 2017, section 7.2): from picture to picture, and a judge of patches."""
+"""The networks of CycleGAN (Zhu et al. 2017, section 7.2): from image to image, and a discriminator of patches."""
 
 import torch
 from torch import Tensor, nn
 
 from emoji_lib import BadInput
-from emoji_lib.nets.layers import initialise
+from emoji_lib.nets.layers import in_float32, initialise
+from emoji_lib.nets.registry import register
 
 
 def _conv(n_in: int, n_out: int, kernel: int, stride: int = 1, *, reflect: bool = False) -> nn.Conv2d:
@@ -27,6 +28,7 @@ class Residual(nn.Module):
         return maps + self.layers(maps)
 
 
+@register
 class Generator(nn.Module):
     """Images `[N, channels, H, W]` → images of the other domain, −1..1, sides divisible by 4.
 
@@ -38,7 +40,6 @@ class Generator(nn.Module):
         super().__init__()
         if features < 1 or blocks < 0:
             raise BadInput(f"features {features} must be positive and blocks {blocks} not negative")
-        self.options = {"features": features, "blocks": blocks, "channels": channels}
         layers = [_conv(channels, features, 7, reflect=True), nn.InstanceNorm2d(features), nn.ReLU()]
         for width in (features, 2 * features):
             layers += [_conv(width, 2 * width, 3, 2), nn.InstanceNorm2d(2 * width), nn.ReLU()]
@@ -55,6 +56,7 @@ class Generator(nn.Module):
         return self.layers(images)
 
 
+@register
 class ShortcutGenerator(nn.Module):
     """Images `[N, channels, H, W]` → images of the other domain, −1..1, sides divisible by 4, as `Generator`.
 
@@ -68,7 +70,6 @@ class ShortcutGenerator(nn.Module):
         super().__init__()
         if features < 2 or blocks < 0:
             raise BadInput(f"features {features} must be at least 2 and blocks {blocks} not negative")
-        self.options = {"features": features, "blocks": blocks, "channels": channels}
         f, half = features, features // 2
 
         def layer(n_in: int, n_out: int, stride: int = 1) -> list[nn.Module]:
@@ -96,12 +97,13 @@ def _check(images: Tensor, channels: int) -> None:
 TRANSLATORS = {"residual": Generator, "shortcut": ShortcutGenerator}
 
 
+@register
 class Discriminator(nn.Module):
     """Images `[N, channels, H, W]` → logits `[N, 1, h, w]`, one for each patch of 70×70 pixels with three `stages`.
 
     C64-C128-C256-C512 (PatchGAN, Isola et al. 2017): 4×4 convolutions, the first `stages` of stride 2, leaky ReLU 0.2,
     instance norm in all but the first. Two stages see 34×34 pixels, one sees 16×16. `norm` is `instance`, or `none`:
-    a judge without it sees how strong a colour is, and is to be held by a penalty instead.
+    without it the strength of a colour counts, and a penalty has to regularise the discriminator.
     """
 
     def __init__(self, features: int = 64, stages: int = 3, channels: int = 4, norm: str = "instance"):
@@ -109,8 +111,7 @@ class Discriminator(nn.Module):
         if features < 1 or not 1 <= stages <= 4:
             raise BadInput(f"features {features} must be positive and stages {stages} between 1 and 4")
         if norm not in ("instance", "none"):
-            raise BadInput(f"unknown norm {norm!r} of the judges: instance, none")
-        self.options = {"features": features, "stages": stages, "channels": channels, "norm": norm}
+            raise BadInput(f"unknown norm {norm!r}: instance, none")
         layers, width = [nn.Conv2d(channels, features, 4, 2, 1), nn.LeakyReLU(0.2)], features
         for stage in range(1, stages + 1):
             wider = features * min(2**stage, 8)
@@ -122,9 +123,7 @@ class Discriminator(nn.Module):
         initialise(self, "normal")
 
     def forward(self, images: Tensor) -> Tensor:
-        seen = self.layers(images)
-        with torch.autocast(images.device.type, enabled=False):  # logits are few, and differ by little at first
-            return self.head(seen.float())
+        return in_float32(self.head, self.layers(images))
 
 
 def reach(stages: int) -> int:

@@ -1,4 +1,4 @@
-"""The baseline DCGAN at 72×72 and the improved GAN: one pair of classes, told apart by their options."""
+"""The baseline DCGAN at 72×72 and the improved GAN: one pair of classes, which differ by their options."""
 
 from itertools import pairwise
 
@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from emoji_lib import BadInput
-from emoji_lib.nets.layers import ReplicateConv2d, block, initialise
+from emoji_lib.nets.layers import Latents, ReplicateConv2d, block, check, in_float32, initialise
+from emoji_lib.nets.registry import register
 
 # Kernel, stride and padding from 1×1 up: 1 → 4 → 8 → 18 → 36 → 72 (and back). The third without padding turns the
 # 64×64 of DCGAN into 72×72.
@@ -17,7 +18,8 @@ STAGES = ((4, 1, 0), (4, 2, 1), (4, 2, 0), (4, 2, 1), (4, 2, 1))
 IMPROVED = {"bias": True, "activation": "gelu", "norm": "spectral", "init": "orthogonal"}
 
 
-class Generator(nn.Module):
+@register
+class Generator(Latents, nn.Module):
     """Latents `[N, latent]` → images `[N, channels, 72, 72]` in −1..1 (DCGAN, Radford et al. 2016).
 
     `activation` is `dcgan` (ReLU here, leaky ReLU with slope 0.2 in the discriminator), `gelu`, `relu` or `leaky_relu`.
@@ -38,8 +40,6 @@ class Generator(nn.Module):
     ):
         super().__init__()
         check_options(features, norm)
-        self.options = {"features": features, "latent": latent, "channels": channels, "bias": bias}
-        self.options |= {"activation": activation, "norm": norm, "init": init}
         activation = "relu" if activation == "dcgan" else activation
         widths = [latent, 8 * features, 4 * features, 2 * features, features, channels]
         layers = []
@@ -51,19 +51,15 @@ class Generator(nn.Module):
         initialise(self, init)
 
     def forward(self, latents: Tensor) -> Tensor:
-        if latents.ndim != 2:
-            raise ValueError(f"latents are [N, {self.options['latent']}], not {list(latents.shape)}")
+        check(latents, "latents", self.options["latent"])
         return self.layers(latents[:, :, None, None])
 
     def noise(self, n: int, rng: torch.Generator) -> Tensor:
         """Standard normal latents `[N, latent]` on the device of `rng`."""
         return torch.randn(n, self.options["latent"], generator=rng, device=rng.device)
 
-    def latents(self, n: int, seed: int) -> Tensor:
-        """Latents `[N, latent]`, the same on every device, and none that training with `seed` draws."""
-        return self.noise(n, torch.Generator().manual_seed(seed))
 
-
+@register
 class Discriminator(nn.Module):
     """Images `[N, channels, 72, 72]` → logits `[N]`, high for real where the loss says so (DCGAN, Radford et al. 2016).
 
@@ -82,8 +78,6 @@ class Discriminator(nn.Module):
     ):
         super().__init__()
         check_options(features, norm)
-        self.options = {"features": features, "channels": channels, "bias": bias}
-        self.options |= {"activation": activation, "norm": norm, "init": init}
         activation = "leaky_relu" if activation == "dcgan" else activation
         widths = [channels, features, 2 * features, 4 * features, 8 * features, 1]
         convolution = ReplicateConv2d if norm == "spectral" else nn.Conv2d
@@ -99,11 +93,8 @@ class Discriminator(nn.Module):
                 spectral_norm(conv)
 
     def forward(self, images: Tensor) -> Tensor:
-        if images.shape[1:] != (self.options["channels"], 72, 72):
-            raise ValueError(f"images are [N, {self.options['channels']}, 72, 72], not {list(images.shape)}")
-        seen = self.layers(images)
-        with torch.autocast(images.device.type, enabled=False):  # logits are few, and differ by little at first
-            return self.head(seen.float())[:, 0, 0, 0]
+        check(images, "images", self.options["channels"], 72, 72)
+        return in_float32(self.head, self.layers(images))[:, 0, 0, 0]
 
 
 def check_options(features: int, norm: str) -> None:

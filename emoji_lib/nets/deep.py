@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from emoji_lib import BadInput
-from emoji_lib.nets.layers import initialise
+from emoji_lib.nets.layers import Latents, check, in_float32, initialise
+from emoji_lib.nets.registry import register
 
 SIDE = 64
 
@@ -34,7 +35,8 @@ def spread_out(kernels: str, convolutions: int, what: str) -> list[int]:
     return found
 
 
-class Generator(nn.Module):
+@register
+class Generator(Latents, nn.Module):
     """Latents `[N, latent]` uniform in −1..1 → images `[N, channels, 64, 64]` in −1..1.
 
     A dense layer to `start`×`start` maps of the first of `features`; then transposed convolutions that each double the
@@ -53,8 +55,6 @@ class Generator(nn.Module):
         alpha: float = 0.2,
     ):
         super().__init__()
-        self.options = {"features": features, "kernels": kernels, "channels": channels, "latent": latent}
-        self.options |= {"start": start, "alpha": alpha}
         widths = numbers(features, "features of the generator")
         if len(widths) < 2 or widths[-1] != channels:
             widths.append(channels)
@@ -76,17 +76,12 @@ class Generator(nn.Module):
         initialise(self, "normal")
 
     def forward(self, latents: Tensor) -> Tensor:
-        if latents.shape[1:] != (self.options["latent"],):
-            raise ValueError(f"latents are [N, {self.options['latent']}], not {list(latents.shape)}")
+        check(latents, "latents", self.options["latent"])
         return self.layers(self.dense(latents))
 
     def noise(self, n: int, rng: torch.Generator) -> Tensor:
         """Latents `[N, latent]`, uniform in −1..1, on the device of `rng`."""
         return torch.rand(n, self.options["latent"], generator=rng, device=rng.device) * 2 - 1
-
-    def latents(self, n: int, seed: int) -> Tensor:
-        """Latents `[N, latent]`, the same on every device, and none that training with `seed` draws."""
-        return self.noise(n, torch.Generator().manual_seed(seed))
 
 
 def _way_out(convolutions: int) -> str:
@@ -96,6 +91,7 @@ def _way_out(convolutions: int) -> str:
     return f"Start from {side}×{side}, or give features for 3 convolutions from 8×8"
 
 
+@register
 class Discriminator(nn.Module):
     """Images `[N, channels, 64, 64]` → logits `[N]`: convolutions that halve the side, then one dense layer.
 
@@ -105,7 +101,6 @@ class Discriminator(nn.Module):
 
     def __init__(self, features: str = "32 > 128 > 256", kernels: str = "5", *, channels: int = 4, alpha: float = 0.2):
         super().__init__()
-        self.options = {"features": features, "kernels": kernels, "channels": channels, "alpha": alpha}
         widths = [channels, *numbers(features, "features of the discriminator")]
         sizes = spread_out(kernels, len(widths) - 1, "kernels of the discriminator")
         layers, side = [], SIDE
@@ -121,8 +116,5 @@ class Discriminator(nn.Module):
         initialise(self, "normal")
 
     def forward(self, images: Tensor) -> Tensor:
-        if images.shape[1:] != (self.options["channels"], SIDE, SIDE):
-            raise ValueError(f"images are [N, {self.options['channels']}, {SIDE}, {SIDE}], not {list(images.shape)}")
-        seen = self.layers(images).flatten(1)
-        with torch.autocast(images.device.type, enabled=False):  # logits are few, and differ by little at first
-            return self.head(seen.float())[:, 0]
+        check(images, "images", self.options["channels"], SIDE, SIDE)
+        return in_float32(self.head, self.layers(images).flatten(1))[:, 0]

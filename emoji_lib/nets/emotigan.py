@@ -1,4 +1,4 @@
-"""Text to emoji: EmotiGAN's networks and their successors, one pair of classes told apart by their options."""
+"""Text to emoji: EmotiGAN's networks and their successors, one pair of classes which differ by their options."""
 
 import math
 
@@ -9,17 +9,18 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from emoji_lib import BadInput
 from emoji_lib.nets import dcgan
-from emoji_lib.nets.layers import Dropout, exact, initialise
+from emoji_lib.nets.layers import Dropout, Latents, check, exact, in_float32, initialise
+from emoji_lib.nets.registry import register
 
 CONDITIONS = ("concatenate", "project")
 
 
-def drop(blocks: nn.Sequential, share: float) -> nn.Sequential:
-    """The same blocks, each with dropout of a `share` of what it puts out."""
-    if not 0 <= share < 1:
-        raise BadInput(f"dropout {share} is not a share in 0..1 (0.25 is usual, 0 is none)")
-    for one in blocks if share else ():
-        one.append(Dropout(share))
+def drop(blocks: nn.Sequential, probability: float) -> nn.Sequential:
+    """The same blocks, each with dropout of its outputs."""
+    if not 0 <= probability < 1:
+        raise BadInput(f"dropout {probability} is not a probability in 0..1 (0.25 is usual, 0 is none)")
+    for one in blocks if probability else ():
+        one.append(Dropout(probability))
     return blocks
 
 
@@ -35,13 +36,14 @@ class Phrase(nn.Module):
         return F.linear(scaled, exact(self.dense), self.dense.bias)
 
 
-class Generator(nn.Module):
+@register
+class Generator(Latents, nn.Module):
     """Latents `[N, latent + E]`, noise beside the embedding of a phrase → images `[N, channels, 72, 72]` in −1..1.
 
     The embedding is projected to `projected` numbers, which a DCGAN takes in beside the noise (conditional GAN, Mirza
     and Osindero 2014; Reed et al. 2016). `known` embeddings of training phrases travel with the weights, in the buffer
-    `phrases`, so that samples can be drawn where no text encoder is at hand. `dropout` is a share of what every block
-    but the last puts out; other options are those of `dcgan.Generator`.
+    `phrases`, so that samples can be drawn where no text encoder is at hand: `latents` are for known phrases. `dropout`
+    follows every block but the last; other options are those of `dcgan.Generator`.
     """
 
     def __init__(
@@ -59,15 +61,12 @@ class Generator(nn.Module):
         super().__init__()
         self.phrase = Phrase(embedding, projected)
         self.draw = dcgan.Generator(features, latent + projected, channels, **design)
-        self.options = self.draw.options | {"latent": latent, "embedding": embedding, "projected": projected}
-        self.options |= {"known": known, "dropout": dropout}
         drop(self.draw.layers[:-1], dropout)
         self.register_buffer("phrases", torch.zeros(known, embedding))
 
     def forward(self, latents: Tensor) -> Tensor:
-        latent = self.options["latent"]
-        if latents.shape[1:] != (latent + self.options["embedding"],):
-            raise ValueError(f"latents are [N, {latent} + {self.options['embedding']}], not {list(latents.shape)}")
+        latent, embedding = self.options["latent"], self.options["embedding"]
+        check(latents, f"latents of {latent} and embeddings of {embedding}", latent + embedding)
         return self.draw(torch.cat((latents[:, :latent], self.phrase(latents[:, latent:])), 1))
 
     def about(self, embeddings: Tensor, rng: torch.Generator) -> Tensor:
@@ -79,10 +78,6 @@ class Generator(nn.Module):
         """Latents `[N, latent + E]` for known phrases at random."""
         chosen = torch.randint(len(self.phrases), (n,), generator=rng, device=rng.device)
         return self.about(self.phrases.to(rng.device)[chosen], rng)
-
-    def latents(self, n: int, seed: int) -> Tensor:
-        """Latents for known phrases, the same on every device, and none that training with `seed` draws."""
-        return self.noise(n, torch.Generator().manual_seed(seed))
 
 
 class MinibatchDiscrimination(nn.Module):
@@ -101,11 +96,12 @@ class MinibatchDiscrimination(nn.Module):
         return torch.cat((features, near), 1)
 
 
+@register
 class Discriminator(nn.Module):
     """Images `[N, channels, 72, 72]` and embeddings `[N, E]` → logits `[N]`, high for real where the loss says so.
 
     `condition` is how they meet. `concatenate`: the projected phrase stands beside every place of the 4×4 features, a
-    1×1 convolution and a dense layer look at both (Reed et al. 2016), and `kernels` compare the batch with itself.
+    1×1 convolution and a dense layer take in both (Reed et al. 2016), and `kernels` compare the batch with itself.
     `project`: the logit of the picture alone plus the inner product of its mean features with the phrase (Miyato and
     Koyama 2018; differs: a sentence embedding in place of a class, and over the root of the features' number); then
     `kernels` and `projected` play no part. Other options are those of `dcgan.Discriminator`.
@@ -128,8 +124,6 @@ class Discriminator(nn.Module):
             raise BadInput(f"unknown condition {condition!r}: {', '.join(CONDITIONS)}")
         trunk = dcgan.Discriminator(features, channels, **design)
         wide = 8 * features
-        self.options = trunk.options | {"embedding": embedding, "projected": projected}
-        self.options |= {"condition": condition, "kernels": kernels, "dropout": dropout}
         self.layers = drop(trunk.layers, dropout)
         if condition == "project":
             self.head = trunk.head
@@ -141,30 +135,30 @@ class Discriminator(nn.Module):
             *(nn.Conv2d(wide + projected, wide, 1), nn.LeakyReLU(0.2), Dropout(dropout), nn.Flatten()),
             *(nn.Linear(16 * wide, 128), nn.LeakyReLU(0.2)),
         )
-        initialise(self.joint, self.options["init"])
+        initialise(self.joint, trunk.options["init"])
         self.batch = MinibatchDiscrimination(128, kernels) if kernels else nn.Identity()
         self.head = nn.Linear(128 + kernels, 1)
 
     def forward(self, images: Tensor, embeddings: Tensor) -> Tensor:
-        if images.shape[1:] != (self.options["channels"], 72, 72):
-            raise ValueError(f"images are [N, {self.options['channels']}, 72, 72], not {list(images.shape)}")
+        check(images, "images", self.options["channels"], 72, 72)
         seen, phrase = self.layers(images), self.phrase(embeddings)
-        if self.options["condition"] == "concatenate":
-            beside = phrase[:, :, None, None].expand(-1, -1, *seen.shape[2:]).to(seen.dtype)
-            seen = self.joint(torch.cat((seen, beside), 1))
-        with torch.autocast(images.device.type, enabled=False):  # logits are few, and differ by little at first
-            seen, phrase = seen.float(), phrase.float()
-            if self.options["condition"] == "concatenate":
-                return self.head(self.batch(seen))[:, 0]
-            return self.head(seen)[:, 0, 0, 0] + (seen.mean((2, 3)) * phrase).sum(1) / math.sqrt(seen.shape[1])
+        if self.options["condition"] == "project":
+            return in_float32(self.projection, seen, phrase)
+        beside = phrase[:, :, None, None].expand(-1, -1, *seen.shape[2:]).to(seen.dtype)
+        joint = self.joint(torch.cat((seen, beside), 1))
+        return in_float32(lambda features: self.head(self.batch(features)), joint)[:, 0]
+
+    def projection(self, seen: Tensor, phrase: Tensor) -> Tensor:
+        """The logits `[N]` of features `[N, C, 4, 4]` and projected phrases `[N, C]`."""
+        return self.head(seen)[:, 0, 0, 0] + (seen.mean((2, 3)) * phrase).sum(1) / math.sqrt(seen.shape[1])
 
 
+@register
 class Classifier(nn.Module):
     """RGB images `[N, 3, 72, 72]` in −1..1 → logits `[N, classes]`: a discriminator that ends in a softmax's logits."""
 
     def __init__(self, classes: int, features: int = 24):
         super().__init__()
-        self.options = {"classes": classes, "features": features}
         self.layers = drop(dcgan.Discriminator(features, 3).layers, 0.25)
         self.head = nn.Linear(16 * 8 * features, classes)
 

@@ -4,10 +4,13 @@ import torch
 from torch import Tensor, nn
 
 from emoji_lib import BadInput
+from emoji_lib.nets.layers import check
+from emoji_lib.nets.registry import register
 
 WIDTHS = (24, 48, 96, 192)
 
 
+@register
 class Encoder(nn.Module):
     """RGB images `[N, 3, 72, 72]` in −1..1 → features `[N, features]`, 72 → 36 → 18 → 9 → 5 pixels a side.
 
@@ -19,7 +22,6 @@ class Encoder(nn.Module):
         super().__init__()
         if not 1 <= features <= 64:
             raise BadInput(f"features {features} is not in 1..64")
-        self.options = {"features": features}
         stages, n_in = [], 3
         for width in WIDTHS:
             stages += [nn.Conv2d(n_in, width, 3, 2, 1), nn.GroupNorm(8, width), nn.GELU()]
@@ -30,6 +32,5 @@ class Encoder(nn.Module):
         self.register_buffer("scale", torch.ones(features))
 
     def forward(self, images: Tensor) -> Tensor:
-        if images.shape[1:] != (3, 72, 72):
-            raise ValueError(f"images are [N, 3, 72, 72], not {list(images.shape)}")
+        check(images, "images", 3, 72, 72)
         return (self.layers(images) - self.mean) / self.scale

@@ -1,6 +1,7 @@
 """The pieces that every network here is built from."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -16,15 +17,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
-def _normal(layer: nn.Module) -> None:
-    nn.init.normal_(layer.weight, 0.0, 0.02)
-
-
-def _orthogonal(layer: nn.Module) -> None:
-    nn.init.orthogonal_(layer.weight)
-
-
-INITIALISATIONS = {"normal": _normal, "orthogonal": _orthogonal}
+INITIALISATIONS = {"normal": partial(nn.init.normal_, std=0.02), "orthogonal": nn.init.orthogonal_}
 
 
 def choose(table: dict, kind: str, name: str):
@@ -41,13 +34,45 @@ def initialise(network: nn.Module, how: str) -> None:
     `orthogonal` is Saxe et al. 2014. Called before any weight is reparametrised.
     """
     draw = choose(INITIALISATIONS, "initialisation", how)
+    if next(network.parameters()).is_meta:  # shapes alone: there is nothing to draw, and torch would take seconds
+        return
     for layer in network.modules():
         if isinstance(layer, (*CONVOLUTIONS, nn.Linear)):
-            draw(layer)
+            draw(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
         elif isinstance(layer, nn.BatchNorm2d):
             nn.init.normal_(layer.weight, 1.0, 0.02) if how == "normal" else nn.init.ones_(layer.weight)
+
+
+def check(tensor: Tensor, what: str, *shape: int) -> None:
+    """Raises `ValueError` where a tensor is not `[N, *shape]`."""
+    if tensor.shape[1:] != shape:
+        raise ValueError(f"{what} are [N, {', '.join(map(str, shape))}], not {list(tensor.shape)}")
+
+
+def in_float32(head: Callable[..., Tensor], *seen: Tensor) -> Tensor:
+    """A discriminator's last layers without autocast: logits are few, and differ by little at first."""
+    with torch.autocast(seen[0].device.type, enabled=False):
+        return head(*(one.float() for one in seen))
+
+
+def seeded(seed: int, device: torch.device | str = "cpu", *, apart: int = 0) -> torch.Generator:
+    """The random numbers of a seed on a device; `apart` is added, to tell streams of one seed from each other.
+
+    Raises `BadInput` for a seed that does not fit into 64 bits.
+    """
+    if not 0 <= seed < 2**64:
+        raise BadInput(f"seed {seed} is not between 0 and 2**64 - 1")
+    return torch.Generator(device).manual_seed((seed + apart) % 2**64)
+
+
+class Latents:
+    """A generator with `noise`, which training draws from: here are those that samples are drawn from."""
+
+    def latents(self, n: int, seed: int) -> Tensor:
+        """Latents `[N, latent]`, the same on every device, and none that training with `seed` draws."""
+        return self.noise(n, seeded(seed))
 
 
 class _ReplicatePad(torch.autograd.Function):
@@ -94,7 +119,7 @@ class ReplicateConv2d(nn.Conv2d):
 class Dropout(nn.Dropout):
     """`torch.nn.Dropout` (Srivastava et al. 2014), three times as fast on a CPU: a random byte a unit.
 
-    A share that is no multiple of 1/256 would be rounded, so it goes torch's way.
+    A probability that is no multiple of 1/256 would be rounded, so it goes torch's way.
     """
 
     def forward(self, inputs: Tensor) -> Tensor:

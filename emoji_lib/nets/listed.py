@@ -6,9 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from emoji_lib import BadInput
+from emoji_lib.nets.layers import Latents
+from emoji_lib.nets.registry import register
 
 
-class Listed(nn.Sequential):
+@register
+class Listed(Latents, nn.Sequential):
     """Layers of `torch.nn` one after the other, given as modules or as the text that they print as.
 
     A generator's latents are uniform in 0..1, as long as its first layer is wide.
@@ -21,10 +24,6 @@ class Listed(nn.Sequential):
     def noise(self, n: int, rng: torch.Generator) -> Tensor:
         """Uniform latents `[N, latent]` on the device of `rng`."""
         return torch.rand(n, self[0].in_features, generator=rng, device=rng.device)
-
-    def latents(self, n: int, seed: int) -> Tensor:
-        """Latents `[N, latent]`, the same on every device, and none that training with `seed` draws."""
-        return self.noise(n, torch.Generator().manual_seed(seed))
 
 
 def read_layer(text: str) -> nn.Module:

@@ -11,11 +11,12 @@ from pathlib import Path
 import yaml
 
 from emoji_lib import BadInput, nearest
-from emoji_lib.data.emoji import ROOT
+from emoji_lib.data.emoji import ROOT, locate
 from emoji_lib.runs.record import differences
 
 NOTEBOOKS = ROOT / "notebooks"
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+CHOICES = {"channels": (3, 4)}  # parameters for which a notebook knows only these values
 
 
 @dataclass(frozen=True)
@@ -30,35 +31,24 @@ class Parameter:
     def read(self, value) -> int | float | str | bool:
         """`value` as this parameter's type; text is read, so that `1e-4` from YAML or a shell is a number."""
         try:
-            return _READERS[self.type](value)
+            read = _typed(value, self.type)
         except (KeyError, ValueError, AttributeError, TypeError, OverflowError):
             article = "an" if self.type == "int" else "a"
             raise BadInput(f"{self.name} is {article} {self.type} (such as {self.default!r}), not {value!r}") from None
+        if read not in CHOICES.get(self.name, (read,)):
+            raise BadInput(f"{self.name} is {' or '.join(map(str, CHOICES[self.name]))} ({self.about}), not {read!r}")
+        return read
 
 
-def _bool(value) -> bool:
-    return value if isinstance(value, bool) else TRUTHS[value.strip().casefold()]
-
-
-def _float(value) -> float:
-    if isinstance(value, bool) or not math.isfinite(float(value)):
-        raise ValueError(value)
-    return float(value)
-
-
-def _int(value) -> int:
-    if isinstance(value, bool) or (isinstance(value, float) and value != int(value)):
-        raise ValueError(value)
-    return int(value)
-
-
-def _str(value) -> str:
-    if not isinstance(value, str):
+def _typed(value, kind: str) -> int | float | str | bool:
+    if kind == "bool":
+        return value if isinstance(value, bool) else TRUTHS[value.strip().casefold()]
+    if isinstance(value, bool) or (kind == "str" and not isinstance(value, str)):
         raise TypeError(value)
-    return value
-
-
-_READERS = {"int": _int, "float": _float, "str": _str, "bool": _bool}
+    read = {"int": int, "float": float, "str": str}[kind](value)
+    if (kind == "int" and isinstance(value, float) and read != value) or (kind == "float" and not math.isfinite(read)):
+        raise ValueError(value)
+    return read
 
 
 @dataclass(frozen=True)
@@ -67,9 +57,9 @@ class Experiment:
 
     name: str
     notebook: str
-    source: str
-    about: str
-    parameters: dict
+    source: str = ""
+    about: str = ""
+    parameters: dict = field(default_factory=dict)
     sweep: str = ""  # the sweep whose row this is
     search: dict = field(default_factory=dict)  # ranges and choices that a search may try
     needs: str = ""  # what only the user can bring, a path in the repository or in words; without it, runs when named
@@ -81,9 +71,10 @@ class Experiment:
     @property
     def ready(self) -> bool:
         """Whether what it needs is there."""
-        return not self.needs or (ROOT / self.needs).exists()
+        return not self.needs or locate(self.needs).exists()
 
 
+@cache
 def parameters_of(path: Path) -> dict[str, Parameter]:
     """The parameters of a notebook: the annotated literals of its cell tagged `parameters`."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
@@ -91,7 +82,7 @@ def parameters_of(path: Path) -> dict[str, Parameter]:
     lines, found = source.splitlines(), {}
     for node in ast.parse(source).body:
         if isinstance(node, ast.AnnAssign):
-            rest = lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode()  # ast counts bytes
+            rest = lines[node.value.end_lineno - 1].encode()[node.value.end_col_offset :].decode()  # ast counts bytes
             comment = rest.strip().removeprefix("#").strip()
             found[node.target.id] = Parameter(node.target.id, node.annotation.id, ast.literal_eval(node.value), comment)
     return found
@@ -122,8 +113,10 @@ def load() -> dict[str, Experiment]:
     path = NOTEBOOKS / "experiments.yaml"
     try:
         entries = yaml.load(path.read_text(encoding="utf-8"), _NoDuplicates)
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise BadInput(f"{path} cannot be read: {error}") from error
+    if not isinstance(entries, dict) or not all(isinstance(name, str) for name in entries):
+        raise BadInput(f"{path} holds no experiments: it needs entries such as `01-quick: {{notebook: 01_baseline}}`")
     found = {}
     for name, entry in entries.items():
         found |= _rows(name, entry, path) if isinstance(entry, dict) and "sweep" in entry else {name: entry}
@@ -132,17 +125,15 @@ def load() -> dict[str, Experiment]:
 
 def _rows(name: str, entry: dict, path: Path) -> dict[str, dict]:
     """The experiments of a sweep, `NAME-1` and so on: of a list of parameters, or of a grid, each with each."""
-    entry = dict(entry)
-    swept = entry.pop("sweep")
+    swept, given = entry["sweep"], entry.get("parameters") or {}
     if isinstance(swept, dict) and swept and all(isinstance(values, list) and values for values in swept.values()):
         swept = [dict(zip(swept, row, strict=True)) for row in itertools.product(*swept.values())]
-    if not isinstance(swept, list) or not swept or not all(isinstance(row, dict) for row in swept):
+    if not isinstance(swept, list) or not swept or not all(isinstance(row, dict) for row in [given, *swept]):
         raise BadInput(f"{path}: the sweep of {name} is a list of parameters, or a grid of lists of values")
     rows = {}
     for number, row in enumerate(swept, 1):
         about = ", ".join(f"{key} {value}" for key, value in row.items())
-        parameters = {**(entry.get("parameters") or {}), **row}
-        rows[f"{name}-{number}"] = entry | {"about": about, "parameters": parameters, "row_of": name}
+        rows[f"{name}-{number}"] = entry | {"about": about, "parameters": given | row, "sweep": name}
     return rows
 
 
@@ -156,19 +147,19 @@ def sweep(name: str) -> list[Experiment]:
 
 
 def _experiment(name: str, entry, path: Path) -> Experiment:
-    known = {"notebook", "source", "about", "parameters", "row_of", "search", "needs"}
-    parameters = entry.get("parameters") or {} if isinstance(entry, dict) else None
-    if not isinstance(parameters, dict) or "notebook" not in entry or entry.keys() - known:
-        raise BadInput(f"{path}: {name} needs a notebook and may have source, about, needs and parameters (a mapping)")
-    words = {key: entry.get(key, "") for key in ("source", "about", "needs")}
-    swept, searched = entry.get("row_of", ""), entry.get("search", {})
-    one = Experiment(name, entry["notebook"], **words, parameters=parameters, sweep=swept, search=searched)
+    try:
+        one = Experiment(name, **entry)
+        one = replace(one, parameters=dict(one.parameters or {}), search=dict(one.search))
+        "".join([one.notebook, one.source, one.about, one.needs])  # all text
+    except (TypeError, ValueError):
+        words = "source, about and needs (text), parameters and search (mappings)"
+        raise BadInput(f"{path}: {name} needs a notebook and may have {words}") from None
     if not one.path.is_file():
         raise BadInput(f"{path}: {name} names the notebook {one.notebook!r}, which is not in {NOTEBOOKS.name}/")
     known = parameters_of(one.path)
     if unknown := one.search.keys() - known.keys():
         raise BadInput(f"{path.name}: {name} searches {', '.join(unknown)}, which {one.notebook} does not have")
-    return replace(one, parameters=check(parameters, known, f"{path.name}: {name}"))
+    return replace(one, parameters=check(one.parameters, known, f"{path.name}: {name}"))
 
 
 def find(name: str) -> Experiment:

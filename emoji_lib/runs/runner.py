@@ -43,14 +43,15 @@ def run(plan: experiments.Plan, *, out: Path = RUNS, resume: bool = False) -> Pa
 
 def _run(plan: experiments.Plan, out: Path, resume: bool) -> Path:
     one = plan.experiment
-    out.mkdir(parents=True, exist_ok=True)
-    if not resume:
-        folder = create(one.name, one.notebook, one.source, plan.parameters, out, changed=plan.changed)
-    elif not (folder := newest_unfinished(plan, out)):
-        raise _nothing_to_resume(plan, out)
-    with held(folder):
-        if resume:
+    with contextlib.ExitStack() as end:
+        if not resume:
+            described = (one.name, one.notebook, one.source, plan.parameters)
+            folder = create(*described, out, changed=plan.changed, until=end)
+        elif folder := newest_unfinished(plan, out):
+            end.enter_context(held(folder))
             _take_up(folder, plan)
+        else:
+            raise _nothing_to_resume(plan, out)
         _finish(folder, plan)
     return folder
 
@@ -60,8 +61,11 @@ def _finish(folder: Path, plan: experiments.Plan) -> None:
     one = plan.experiment
     print(f"{one.name}: {one.notebook}.ipynb → {shown(folder)}", flush=True)
     before, started = read_record(folder)["seconds"], time.perf_counter()
-    with _passing_on_signals(folder):
-        reason = _execute(one.path, folder, plan.injected)
+    try:
+        with _passing_on_signals(folder):
+            reason = _execute(one.path, folder, plan.injected)
+    except KeyboardInterrupt:  # before the run began, after its finish(), or a second signal
+        reason = f"{STOPPED} the notebook was cut off; --resume runs it to its end"
     facts = {"seconds": round(before + time.perf_counter() - started, 1)}
     if reason.startswith(STOPPED):
         write_record(folder, read_record(folder) | facts | {"status": "interrupted", "reason": reason})
@@ -84,10 +88,8 @@ def newest_unfinished(plan: experiments.Plan, out: Path) -> Path | None:
 
 
 def _nothing_to_resume(plan: experiments.Plan, out: Path) -> BadInput:
-    state = "is finished or was never begun"
-    return BadInput(
-        f"nothing to resume: the newest run of {plan.experiment.name} in {shown(out)} {state}; run it without --resume"
-    )
+    newest = f"the newest run of {plan.experiment.name} in {shown(out)}"
+    return BadInput(f"nothing to resume: {newest} is finished or was never begun; run it without --resume")
 
 
 def _take_up(folder: Path, plan: experiments.Plan) -> None:
@@ -138,19 +140,10 @@ def _execute(notebook: Path, folder: Path, parameters: dict) -> str:
     short = "/tmp" if os.path.isdir("/tmp") else None  # a socket's path may have 107 characters at most
     sockets = tempfile.TemporaryDirectory(prefix="emoji-", dir=short)
     ipc = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets.name}/kernel"}})
+    options = {"kernel_name": "python3", "language": "python", "cwd": os.getcwd(), "config": ipc}
+    options |= {"progress_bar": False, "stdout_file": sys.stdout, "coalesce_streams": True}
     try:
-        papermill.execute_notebook(
-            notebook,
-            executed,
-            parameters,
-            kernel_name="python3",
-            language="python",
-            progress_bar=False,
-            stdout_file=sys.stdout,
-            cwd=os.getcwd(),
-            config=ipc,
-            coalesce_streams=True,
-        )
+        papermill.execute_notebook(notebook, executed, parameters, **options)
     except PapermillExecutionError as error:
         if error.ename in ("Interrupted", "KeyboardInterrupt"):
             return f"{STOPPED} {error.evalue}".strip()
@@ -178,10 +171,8 @@ def fingerprint(notebook: nbformat.NotebookNode) -> str:
 
 
 def _own_code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
-    injected = "injected-parameters"
-    return [
-        cell for cell in notebook.cells if cell.cell_type == "code" and injected not in cell.metadata.get("tags", [])
-    ]
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [cell for cell in cells if "injected-parameters" not in cell.metadata.get("tags", [])]
 
 
 def _tidy(executed: Path) -> None:

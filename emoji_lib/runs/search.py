@@ -3,14 +3,12 @@
 import contextlib
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 from emoji_lib import BadInput, RunFailed
 from emoji_lib.measure.features import TRUSTED
 from emoji_lib.runs import experiments, runner
-from emoji_lib.runs.missing import stop
+from emoji_lib.runs.missing import side_by_side, stop, threads
 from emoji_lib.runs.record import RUNS, read_record
 
 FAILURES = 3  # in a row, after which a worker gives up
@@ -63,8 +61,9 @@ def work(name: str, trials: int, storage: str = "", out: Path = RUNS) -> None:
 
 def work_together(name: str, trials: int, storage: str, jobs: int) -> None:
     """`work` here and in `jobs` − 1 other processes, which end with this one. Raises `RunFailed` where one failed."""
-    command = [sys.executable, "-m", "emoji_lib", "search", name, "--trials", str(trials), "--storage", storage]
-    others = [subprocess.Popen(command, process_group=0) for _ in range(jobs - 1)]
+    command = ["search", name, "--trials", str(trials), "--storage", storage]
+    others = [side_by_side(command, jobs) for _ in range(jobs - 1)]
+    os.environ |= threads(jobs)  # of our own kernels
     try:
         work(name, trials, storage)
         failed = sum(other.wait() != 0 for other in others)
@@ -116,18 +115,13 @@ def _lives(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        return True
+    except PermissionError:  # somebody else's
+        pass
     return True
 
 
 def text(study) -> str:
-    """The trials of a study, best first."""
-    rows = sorted(study.get_trials(), key=lambda trial: (trial.value is None, trial.value or 0.0, trial.number))
-    shown = lambda value: f"{value:.3g}" if isinstance(value, float) else value  # noqa: E731
-    lines = [f"{len(rows)} trials of {study.study_name}"]
-    for trial in rows:
-        value = "–" if trial.value is None else f"{trial.value:.3g}"
-        settings = ", ".join(f"{key} {shown(value)}" for key, value in trial.params.items())
-        lines.append(f"  {trial.number:>4}  {trial.state.name.lower():<9} {value:>8}  {settings}")
-    return "\n".join(lines)
+    """The trials of a study as a table, best first."""
+    table = study.trials_dataframe(("number", "state", "value", "params"))
+    shown = table.sort_values(["value", "number"]).to_string(index=False, na_rep="–", float_format="{:.3g}".format)
+    return f"{len(table)} trials of {study.study_name}\n{shown}"

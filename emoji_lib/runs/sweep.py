@@ -5,7 +5,7 @@ from pathlib import Path
 
 from emoji_lib import BadInput
 from emoji_lib.data import emoji
-from emoji_lib.runs import experiments
+from emoji_lib.runs import experiments, frame
 from emoji_lib.runs.missing import waiting
 from emoji_lib.runs.record import GOOD, RESULTS, RUNS, newest, runs_in
 
@@ -16,23 +16,16 @@ def states(name: str, out: Path = RESULTS) -> Iterator[tuple[experiments.Experim
     The time is what the newest good run of the same notebook took for an image, starts and scores included, times the
     images this row sees; nothing where there is no such run.
     """
-    runs = runs_in(out)
-    known = runs_in(RESULTS, RUNS) + runs
+    runs, known = runs_in(out), frame(RESULTS, RUNS, out)
+    known = known[known["status"].isin(GOOD) & (known["images_seen"] > 0)]
+    an_image = (known["seconds"] / known["images_seen"]).groupby(known["notebook"]).last()
     lacking = {one for one, _ in waiting(out, [row.name for row in experiments.sweep(name)])}
     for row in experiments.sweep(name):
-        found = newest(row.name, runs)
-        state = found[1]["status"] if found else "not run"
-        yield row, state, _seconds(row, known) if row.name in lacking else None
-
-
-def _seconds(row: experiments.Experiment, runs: list[tuple[Path, dict]]) -> float | None:
-    alike = [
-        run for _, run in runs if run["notebook"] == row.notebook and run["status"] in GOOD and run.get("images_seen")
-    ]
-    images = _images(experiments.plan(row.name, {}).parameters)
-    if not alike or images is None:
-        return None
-    return images * alike[-1]["seconds"] / alike[-1]["images_seen"]
+        found, seconds = newest(row.name, runs), None
+        if row.name in lacking and row.notebook in an_image:
+            images = _images(experiments.plan(row.name, {}).parameters)
+            seconds = images and float(images * an_image[row.notebook])
+        yield row, found[1]["status"] if found else "not run", seconds
 
 
 def _images(parameters: dict) -> float | None:

@@ -22,51 +22,75 @@ HYPERPARAMETERS = {
     "loss": "loss",
     "augment": "augment",
     "ema": "EMA",
-    "cycle": "cycle",
-    "identity": "identity",
-    "penalty": "penalty",
+    "cycle_weight": "cycle weight",
+    "identity_weight": "identity weight",
+    "r1_weight": "R1 weight",
 }
 
 
 def kept(results: Path = RESULTS) -> list[tuple[Path, dict]]:
     """Good training runs in the order of `experiments.yaml`, then of their seeds."""
-    order = list(experiments.load())
-    place = lambda name: order.index(name) if name in order else len(order)  # noqa: E731
+    place = {name: number for number, name in enumerate(experiments.load())}
     runs = [run for run in runs_in(results) if run[1]["status"] in GOOD and "architecture" in run[1]]
-    return sorted(runs, key=lambda run: (place(run[1]["experiment"]), run[1]["seed"], run[0].name))
+    order = lambda run: (place.get(run[1]["experiment"], len(place)), run[1]["seed"], run[0].name)  # noqa: E731
+    return sorted(runs, key=order)
 
 
 def table(results: Path = RESULTS) -> str:
     """Markdown: everything about each run of a numbered experiment, then a line for each of the other runs."""
     runs = kept(results)
     numbered = [run for run in runs if run[1]["experiment"][:2].isdigit()]
+    others = [run for run in runs if run not in numbered]
     lines = ["| run | networks and hyperparameters | samples and losses |", "|---|---|---|"]
-    lines += [_row(folder, record) for folder, record in numbered]
-    if others := [run for run in runs if run not in numbered]:
+    lines += [_row(*run) for run in numbered]
+    if others:
         lines += [
             "",
-            "| run | data | steps | KID " + ", ".join(TRUSTED) + " | coverage | samples |",
+            f"| run | data | steps | KID {', '.join(TRUSTED)} | coverage | samples |",
             "|---|---|---|---|---|---|",
         ]
-        lines += [_line(folder, record) for folder, record in others]
+        lines += [_short_row(*run) for run in others]
     return "\n".join(lines)
 
 
-def _line(folder: Path, record: dict) -> str:
-    link, scores = _link(folder), record["scores"]
-    kids = "<br>".join(kid(scores[name]) for name in TRUSTED) if scores else "–"
-    covered = "<br>".join(number(scores[name].get("coverage")) for name in TRUSTED) if scores else "–"
-    data = f"{record['data']['selection']}: {record['data']['images']:,}"
-    picture = f'<img src="{link}/sample.png" width="200">'
-    cells = [
-        "<br>".join([f"[{record['experiment']}]({link}/record.json)", *_bold(_marks(record))]),
-        data,
-        f"{record['steps']:,}",
-        kids,
-        covered,
-        picture,
+def _row(folder: Path, record: dict) -> str:
+    """A run with everything about it. Its lines are short, since a table gives its width to the longest."""
+    link, data, parameters = _link(folder), record["data"], record["parameters"]
+    run = [
+        f"[**{record['experiment']}**]({link}/record.json)",
+        *(f"**{mark}**" for mark in _marks(record)),
+        f"{_commit(record)}, seed {record['seed']}",
+        f"[notebook]({link}/notebook.ipynb)",
+        "",
+        f"{data['selection']}: {data['images']:,} images",
+        f"{record['steps']:,} steps",
+        f"{record['images_seen']:,} images seen",
+        f"{_clock(record['seconds'])}, {record['images_per_second']:,.0f} images/s",
+        *record["device"].split(", "),
+        *_scores(record["scores"]),
     ]
-    return "| " + " | ".join(cells) + " |"
+    networks = [f"{name} {_design(one).replace(', ', '<br>', 1)}" for name, one in record["architecture"].items()]
+    settings = [f"{label} {_plain(parameters[key])}" for key, label in HYPERPARAMETERS.items() if key in parameters]
+    pictures = [f'<img src="{link}/{name}.png" width="{width}">' for name, width in PICTURES.items()]
+    return _cells(run, [*networks, "", *settings], pictures)
+
+
+def _short_row(folder: Path, record: dict) -> str:
+    link, data = _link(folder), record["data"]
+    scores = [record["scores"][name] for name in TRUSTED] if record["scores"] else [{}]
+    return _cells(
+        [f"[{record['experiment']}]({link}/record.json)", *(f"**{mark}**" for mark in _marks(record))],
+        [f"{data['selection']}: {data['images']:,}"],
+        [f"{record['steps']:,}"],
+        [kid(one) for one in scores],
+        [number(one.get("coverage")) for one in scores],
+        [f'<img src="{link}/sample.png" width="200">'],
+    )
+
+
+def _cells(*cells: list[str]) -> str:
+    """A row of a Markdown table, of the lines of its cells."""
+    return f"| {' | '.join(map('<br>'.join, cells))} |"
 
 
 def long_log(results: Path = RESULTS) -> str:
@@ -77,18 +101,18 @@ def long_log(results: Path = RESULTS) -> str:
 
 def _entry(folder: Path, record: dict) -> list[str]:
     """The paragraphs of one run."""
-    link, data, known = folder.name, record["data"], experiments.load().get(record["experiment"])
-    designs = (f"**{name}**: {_design(network)}" for name, network in record["architecture"].items())
+    link, known = folder.name, experiments.load().get(record["experiment"])
     settings = (f"{key} `{_plain(value)}`" for key, value in record["parameters"].items() if value != "")
-    facts = [f"{data['images']:,} images", f"{record['steps']:,} steps", _clock(record["seconds"]), record["device"]]
-    pictures = [name for name in ("sample", "loss", "collapse") if (folder / f"{name}.png").is_file()]
+    size = f"{record['data']['images']:,} images, {record['steps']:,} steps"
     state = ", ".join(dict.fromkeys([record["status"], *_marks(record)]))
-    about = f"{known.about} ({known.source})" if known and known.source else known.about if known else ""
+    result = [state, f"{size}, {_clock(record['seconds'])}, {record['device']}", *_scores(record["scores"])[1:]]
+    pictures = [name for name in ("sample", "loss", "collapse") if (folder / f"{name}.png").is_file()]
+    about = known.about + (f" ({known.source})" if known.source else "") if known else ""
     return [
-        f"## [{record['experiment']}]({link}/record.json) `{record['commit'][:7]}`, seed {record['seed']}",
-        *designs,
+        f"## [{record['experiment']}]({link}/record.json) {_commit(record)}, seed {record['seed']}",
+        *(f"**{name}**: {_design(network)}" for name, network in record["architecture"].items()),
         ", ".join(settings),
-        f"**Result**: {'; '.join([state, ', '.join(facts), *filter(None, _scores(record['scores']))])}",
+        f"**Result**: {'; '.join(result)}",
         " ".join(f'<img src="{link}/{name}.png" width="300">' for name in pictures),
         *([f"**Remarks**: {about}"] if about else []),
     ]
@@ -98,49 +122,19 @@ def _link(folder: Path) -> str:
     return folder.relative_to(ROOT).as_posix() if folder.is_relative_to(ROOT) else folder.name
 
 
-def _row(folder: Path, record: dict) -> str:
-    link = _link(folder)
-    commit = f"`{record['commit'][:7]}`" if record["commit"] else "no commit"
-    scores = "".join(f"<br>{line}" for line in _scores(record["scores"]))
-    data, speed = record["data"], f"{record['images_per_second']:,.0f} images/s"
-    run = [
-        f"[**{record['experiment']}**]({link}/record.json)",
-        *_bold(_marks(record)),
-        f"{commit}, seed {record['seed']}",
-        f"[notebook]({link}/notebook.ipynb)<br>",
-        f"{data['selection']}: {data['images']:,} images",
-        f"{record['steps']:,} steps",
-        f"{record['images_seen']:,} images seen",
-        f"{_clock(record['seconds'])}, {speed}",
-        f"{record['device'].replace(', ', '<br>')}{scores}",
-    ]
-    networks = "<br>".join(_network(name, network) for name, network in record["architecture"].items())
-    settings = [
-        f"{label} {_plain(record['parameters'][key])}"
-        for key, label in HYPERPARAMETERS.items()
-        if key in record["parameters"]
-    ]
-    # Short lines: a table gives its width to the longest, and the pictures want it.
-    pictures = "<br>".join(f'<img src="{link}/{name}.png" width="{width}">' for name, width in PICTURES.items())
-    return f"| {'<br>'.join(run)} | {networks}<br><br>{'<br>'.join(settings)} | {pictures} |"
+def _commit(record: dict) -> str:
+    return f"`{record['commit'][:7]}`" if record["commit"] else "no commit"
 
 
 def _marks(record: dict) -> list[str]:
     """What sets a run apart from its experiment as it was meant and as a commit holds it."""
     marks = [record["status"]] if record["status"] != "finished" else []
     marks += ["dirty tree"] if dirty(record) else []
-    marks += [f"changed: {key} {_plain(value)}" for key, value in record.get("changed", {}).items()]
-    return marks
-
-
-def _bold(words: list[str]) -> list[str]:
-    return [f"**{word}**" for word in words]
+    return marks + [f"changed: {key} {_plain(value)}" for key, value in record.get("changed", {}).items()]
 
 
 def _scores(scores: dict) -> list[str]:
-    """The kernel distance in either trusted encoder with half its interval, coverage, what was memorised; for phrases
-    and translations also whether they are right.
-    """
+    """An empty line and the scores of a run: of phrases and translations also whether they are right."""
     if not scores:
         return []
     lines = ["", *(f"KID {name} {kid(scores[name])}" for name in TRUSTED)]
@@ -152,19 +146,15 @@ def _scores(scores: dict) -> list[str]:
         for kind in (kind for kind in KINDS if kind in found):
             right = ", ".join(f"{found[kind][name]['top5']:.0%}" for name in TRUSTED)
             lines.append(f"top 5, {kind}: {right}")
-    for what in ("skin", "hair"):
-        if kept := scores.get(what):
-            lines.append(f"{what} kept {kept['agreement']:.0%}, blind {kept['agreement_blind']:.0%}")
+    for what in (what for what in ("skin", "hair") if scores.get(what)):
+        one = scores[what]
+        lines.append(f"{what} kept {one['agreement']:.0%}, blind {one['agreement_blind']:.0%}")
     return lines
 
 
-def _network(name: str, network: dict) -> str:
-    return f"{name} {_design(network).replace(', ', '<br>', 1)}"
-
-
 def _design(network: dict) -> str:
-    kernels = sorted(set(network["kernels"]))
-    kernel = kernels[0] if len(kernels) == 1 else " > ".join(map(str, network["kernels"]))
+    kernels = [str(size) for size in network["kernels"]]
+    kernel = kernels[0] if len(set(kernels)) == 1 else " > ".join(kernels)
     features = " > ".join(map(str, network["features"]))
     return f"`{features}`, kernel {kernel}, {network['parameters']:,} weights"
 

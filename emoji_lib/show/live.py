@@ -1,14 +1,14 @@
 """A run under way: its curves and samples in an open notebook, or in TensorBoard."""
 
+import atexit
 import os
 import time
 from pathlib import Path
 
 import numpy as np
 from IPython import get_ipython
-from IPython.display import display
+from IPython.display import DisplayHandle, display
 
-from emoji_lib import BadInput
 from emoji_lib.runs.record import BOARD_VARIABLE, FOLDER_VARIABLE
 from emoji_lib.runs.run import Run
 from emoji_lib.show import plots
@@ -17,21 +17,20 @@ LIVE_EVERY = 5.0  # seconds between pictures of a run under way
 
 
 class Board:
-    """Event files in a folder, for `tensorboard --logdir`. Raises `BadInput` where TensorBoard is missing."""
+    """Event files in a folder, for `tensorboard --logdir`, complete once it is closed, which the process's end does."""
 
     def __init__(self, folder: Path):
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise BadInput("--board needs TensorBoard: pip install -r requirements-extras.txt") from error
+        from torch.utils.tensorboard import SummaryWriter  # only where it is wanted: TensorBoard is an extra
+
         self._writer = SummaryWriter(str(folder), flush_secs=10)
+        atexit.register(self.close)
 
     def log(self, rows: list[dict]) -> None:
         """The newest row of metrics."""
-        step = rows[-1]["step"]
-        for name, value in rows[-1].items():
-            if name != "step":
-                self._writer.add_scalar(name, value, step)
+        newest = dict(rows[-1])
+        step = newest.pop("step")
+        for name, value in newest.items():
+            self._writer.add_scalar(name, value, step)
 
     def snapshot(self, shown: list[tuple[int, np.ndarray]], premultiplied: bool) -> None:
         """The newest samples of the fixed latents, uint8 `[N, C, H, W]`."""
@@ -39,44 +38,44 @@ class Board:
         sheet = np.asarray(plots.contact_sheet(images, premultiplied))
         self._writer.add_image("samples", sheet, step, dataformats="HWC")
 
-
-def in_notebook() -> bool:
-    """Whether a Jupyter kernel shows what is displayed."""
-    return hasattr(get_ipython(), "kernel")
+    def close(self) -> None:
+        """Write what is still in memory; a second call does nothing."""
+        self._writer.close()
 
 
 class Live:
     """Losses and samples of a run under way, in one place of the notebook; only the last picture is stored."""
 
     def __init__(self):
-        self._handle, self._last, self._shown = None, 0.0, []
+        self._handle: DisplayHandle | None = None
+        self._last, self._shown = 0.0, ()
 
     def log(self, rows: list[dict]) -> None:
         """All rows of metrics so far."""
         if "loss_g" not in rows[-1] or time.monotonic() - self._last < LIVE_EVERY:
             return
         self._last = time.monotonic()
-        sheets = [plots.loss_curves(rows)]
-        if self._shown:
-            sheets.append(plots.through_time(*self._shown))
-        picture = plots.stack(*sheets)
-        if self._handle is None:
-            self._handle = display(picture, display_id=True)
-        else:
+        samples = [plots.through_time(*self._shown)] if self._shown else []
+        picture = plots.stack(plots.loss_curves(rows), *samples)
+        if self._handle:
             self._handle.update(picture)
+        else:
+            self._handle = display(picture, display_id=True)
 
     def snapshot(self, shown: list[tuple[int, np.ndarray]], premultiplied: bool) -> None:
-        """What the fixed latents gave so far, with their steps."""
+        """The samples of the fixed latents so far, with their steps."""
         self._shown = (shown, premultiplied)
+
+    def close(self) -> None:
+        """The last picture stays."""
 
 
 def watch(run: Run) -> Run:
-    """The same run, with its curves and samples shown while it trains, where somebody may be looking.
-
-    An open notebook shows them in place; `run --board` writes them for TensorBoard.
+    """The same run, with its curves and samples shown while it trains: in an open notebook, or in TensorBoard, for
+    which `run --board` sets a variable.
     """
     if os.environ.get(BOARD_VARIABLE):
         run.watchers.append(Board(run.folder / "board"))
-    if not os.environ.get(FOLDER_VARIABLE) and in_notebook():
+    if not os.environ.get(FOLDER_VARIABLE) and hasattr(get_ipython(), "kernel"):
         run.watchers.append(Live())
     return run

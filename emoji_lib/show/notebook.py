@@ -22,11 +22,6 @@ def pictures(*images: Image.Image) -> None:
         display(Shown(min(pixels.png(image), jpeg.getvalue(), key=len)))
 
 
-def markdown(text: str) -> None:
-    """Display as Markdown."""
-    display(Markdown(text))
-
-
 def source(*objects) -> None:
     """The source of functions or classes, as code that every viewer of notebooks renders."""
     display(Markdown("\n".join(f"```python\n{textwrap.dedent(inspect.getsource(one))}```" for one in objects)))
@@ -38,8 +33,8 @@ def layers(network: nn.Module, input_size: tuple[int, ...]) -> None:
     torchinfo does not see through spectral norm, so its estimates of operations and memory are left out.
     """
     columns = ("output_size", "kernel_size", "num_params")
-    table = str(summary(network, input_size, depth=3, col_names=columns, col_width=18, verbose=0))
-    print(table.split("Total mult-adds")[0])
+    table = summary(network, input_size, depth=3, col_names=columns, col_width=18, verbose=0)
+    print(str(table).split("Total mult-adds")[0])
 
 
 def keras_summary(name: str, network: nn.Sequential, input_size: tuple[int, ...]) -> tuple[int, int]:
@@ -47,8 +42,7 @@ def keras_summary(name: str, network: nn.Sequential, input_size: tuple[int, ...]
 
     Counted as Keras does: batch norm's running mean and variance are parameters that do not train.
     """
-    given = torch.zeros(2, *input_size, device=next(network.parameters()).device)
-    was_training = network.training
+    given, was_training = torch.zeros(2, *input_size, device=next(network.parameters()).device), network.training
     network.eval()
     print(f"{name + ': layer':<28} {'output shape':<20} {'parameters':>10}")
     for layer in network:
@@ -56,9 +50,9 @@ def keras_summary(name: str, network: nn.Sequential, input_size: tuple[int, ...]
             given = layer(given)
         print(f"{type(layer).__name__:<28} {[None, *given.shape[1:]]!s:<20} {sum(keras_count(layer)):>10,}")
     network.train(was_training)
-    trained, held = keras_count(network)
-    print(f"total {trained + held:,}, of which {trained:,} train\n")
-    return trained + held, trained
+    trained, running = keras_count(network)
+    print(f"total {trained + running:,}, of which {trained:,} train\n")
+    return trained + running, trained
 
 
 def keras_count(network: nn.Module) -> tuple[int, int]:

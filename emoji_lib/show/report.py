@@ -1,7 +1,6 @@
 """Scores as tables: one place builds the frames that notebooks show and the terminal prints."""
 
 import itertools
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -11,17 +10,15 @@ from emoji_lib.measure.features import ENCODERS, TRUSTED
 from emoji_lib.measure.text_match import KINDS
 from emoji_lib.numbers import kid, number, spread
 
-# Header and key of each score but KID, which comes with an interval; the first few fit a page.
-SCORES = {
-    "coverage": "coverage",
-    "precision": "precision",
-    "recall": "recall",
-    "Vendi": "vendi",
-    "density": "density",
-    "FD": "frechet",
-}
+SCORES = ("coverage", "precision", "recall", "vendi", "density", "frechet")  # beside the KID; the first four fit a page
+TITLES = {"vendi": "Vendi", "frechet": "FD"}  # where they differ from the key
 BETTER_HIGH = ("precision", "recall", "density", "coverage", "vendi", "spread")
 BASELINES = {"": "", "_chance": "by chance", "_blind": "blind", "_palette": "palette"}
+
+
+def _frame(table: dict) -> pd.DataFrame:
+    """A row for each key, with the columns in the order in which rows name them."""
+    return pd.DataFrame.from_dict(table, orient="index")
 
 
 def scores(rows: dict[str, dict], full: bool = False) -> pd.DataFrame:
@@ -32,12 +29,14 @@ def scores(rows: dict[str, dict], full: bool = False) -> pd.DataFrame:
         for encoder in ENCODERS if full else TRUSTED:
             one = found[encoder]
             cells[encoder, "KID"] = kid(one)
-            cells |= {(encoder, "KID alpha"): kid(one, "kid_alpha")} if full else {}
-            shown = list(SCORES.items())[: None if full else 4]
-            cells |= {(encoder, title): number(one.get(key)) for title, key in shown}
+            if full:
+                cells[encoder, "KID alpha"] = kid(one, "kid_alpha")
+            shown = SCORES if full else SCORES[:4]
+            cells |= {(encoder, TITLES.get(key, key)): number(one.get(key)) for key in shown}
         cells["pixels", "memorised"] = number(found["memorised"])
-        cells |= {("groups", "inception"): number(found.get("inception"))} if full else {}
-    return pd.DataFrame.from_dict(table, orient="index")
+        if full:
+            cells["groups", "inception"] = number(found.get("inception"))
+    return _frame(table)
 
 
 def notes(rows: dict[str, dict]) -> str:
@@ -60,52 +59,45 @@ def text(rows: dict[str, dict]) -> str:
 
 
 def agreement(rows: dict[str, dict]) -> str:
-    """In which pairs of rows the trusted encoders put the same one nearer to real, by intervals that do not overlap."""
+    """In how many pairs of rows the trusted encoders put the same one nearer to real, and no intervals overlap."""
     names = [name for name, found in rows.items() if all("kid" in found[encoder] for encoder in TRUSTED)]
     pairs = list(itertools.combinations(names, 2))
     if not pairs:
         return "one row says nothing of whether the encoders agree"
-    signs = [{_order(rows[one][encoder], rows[other][encoder]) for encoder in TRUSTED} for one, other in pairs]
-    agreed = sum(sign in ({-1}, {1}) for sign in signs)
+    below = lambda one, other: all(rows[one][by]["kid_high"] < rows[other][by]["kid_low"] for by in TRUSTED)  # noqa: E731
+    agreed = sum(below(one, other) or below(other, one) for one, other in pairs)
     return f"{' and '.join(TRUSTED)} order {agreed} of {len(pairs)} pairs of rows alike and beyond their intervals"
-
-
-def _order(one: dict, other: dict) -> int:
-    return int(one["kid_low"] > other["kid_high"]) - int(one["kid_high"] < other["kid_low"])
 
 
 def phrases(rows: dict[str, list[dict]]) -> pd.DataFrame:
     """What `text_match.evaluate` found of runs, by experiment: means and, of several seeds, lowest and highest."""
     columns = {"inception": "inception (subgroups)", "inception_real": "of real pictures", "within": "within a caption"}
-    table = {
-        name: {"seeds": len(found)} | {title: spread([one[key] for one in found]) for key, title in columns.items()}
-        for name, found in rows.items()
-    }
-    return pd.DataFrame.from_dict(table, orient="index")
+    table = {}
+    for name, found in rows.items():
+        means = {title: spread([one[key] for one in found]) for key, title in columns.items()}
+        table[name] = {"seeds": len(found)} | means
+    return _frame(table)
 
 
 def matches(rows: dict[str, list[dict]]) -> pd.DataFrame:
     """How often the real picture nearest to a sample is the right one, by kind of phrase, experiment and encoder."""
     table = {}
     for kind, name, encoder in itertools.product(KINDS, rows, TRUSTED):
-        if asked := [one[kind][encoder] for one in rows[name] if kind in one]:
+        if found := [one[kind][encoder] for one in rows[name] if kind in one]:
             cells = table[kind, name, encoder] = {}
             for key, title in {"top1": "top 1", "top5": "top 5", "group": "group"}.items():
-                cells[title] = spread([one[key] for one in asked])
-                cells[f"{title} by chance"] = number(sum(one[f"{key}_chance"] for one in asked) / len(asked))
-    return pd.DataFrame.from_dict(table, orient="index")
+                cells[title] = spread([one[key] for one in found])
+                cells[f"{title} by chance"] = number(sum(one[f"{key}_chance"] for one in found) / len(found))
+    return _frame(table)
 
 
 def translations(rows: dict[str, dict]) -> pd.DataFrame:
     """What `translation.evaluate` found, by direction."""
-    return pd.DataFrame.from_dict(
-        {
-            name: {f"KID {encoder}": kid(found[encoder]) for encoder in TRUSTED}
-            | {"memorised": number(found["memorised"]), "cycle error": number(found["cycle"])}
-            for name, found in rows.items()
-        },
-        orient="index",
-    )
+    table = {}
+    for name, found in rows.items():
+        kids = {f"KID {encoder}": kid(found[encoder]) for encoder in TRUSTED}
+        table[name] = kids | {"memorised": number(found["memorised"]), "cycle error": number(found["cycle"])}
+    return _frame(table)
 
 
 def colours(rows: dict[str, dict]) -> pd.DataFrame:
@@ -117,7 +109,7 @@ def colours(rows: dict[str, dict]) -> pd.DataFrame:
             for key, title in {"error": "error", "agreement": "nearest tone"}.items():
                 cells |= {(title, head or "kept"): number(found.get(key + end)) for end, head in BASELINES.items()}
             cells["", "faces"] = f"{found['faces']:.0f}"
-    return pd.DataFrame.from_dict(table, orient="index")
+    return _frame(table)
 
 
 def translators(rows: dict[str, list[dict]]) -> pd.DataFrame:
@@ -129,7 +121,7 @@ def translators(rows: dict[str, list[dict]]) -> pd.DataFrame:
             cells[what] = spread([one[what]["agreement"] for one in found if what in one])
         cells |= {f"KID {encoder}": spread([one[encoder]["kid"] for one in found]) for encoder in TRUSTED}
         cells["cycle error"] = spread([one["cycle"] for one in found])
-    return pd.DataFrame.from_dict(table, orient="index")
+    return _frame(table)
 
 
 def _swept(rows: list) -> list[str]:
@@ -142,12 +134,12 @@ def sweep_table(rows: list) -> pd.DataFrame:
     """A row for each run of a sweep, with what it changed, how it ended, its last losses and its scores."""
     table, keys = {}, _swept(rows)
     for row, folder, record in rows:
-        found = record["scores"]
+        found = {name: record["scores"].get(name, {}) for name in TRUSTED}
         cells = table[row.name.rsplit("-", 1)[1]] = {key: _setting(record["parameters"].get(key)) for key in keys}
         cells |= {"state": record["status"], "last loss D, G": _last_losses(folder)}
-        cells |= {f"KID {name}": kid(found.get(name, {})) for name in TRUSTED}
-        cells |= {f"coverage {name}": number(found.get(name, {}).get("coverage")) for name in TRUSTED}
-    return pd.DataFrame.from_dict(table, orient="index")
+        cells |= {f"KID {name}": kid(one) for name, one in found.items()}
+        cells |= {f"coverage {name}": number(one.get("coverage")) for name, one in found.items()}
+    return _frame(table)
 
 
 def _setting(value) -> str:
@@ -157,8 +149,8 @@ def _setting(value) -> str:
 def _last_losses(folder: Path) -> str:
     """Means over the last tenth of a run's metrics."""
     path = folder / "metrics.jsonl"
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
-    last = pd.DataFrame(rows[-max(1, len(rows) // 10) :])
+    rows = pd.read_json(path, lines=True) if path.is_file() else pd.DataFrame()
+    last = rows.tail(max(1, len(rows) // 10))
     return ", ".join(f"{last[key].mean():.2f}" for key in ("loss_d", "loss_g")) if len(last) else "–"
 
 

@@ -4,16 +4,17 @@ import itertools
 import os
 import statistics
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function
+from torch.utils.benchmark import Timer
 from torch.utils.data import DataLoader
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
@@ -21,11 +22,10 @@ from emoji_lib import BadInput
 from emoji_lib.data import emoji
 from emoji_lib.data.batches import Batches
 from emoji_lib.nets import dcgan
-from emoji_lib.nets.layers import CONVOLUTIONS
 from emoji_lib.train import device as machine
 from emoji_lib.train.gan import GAN
 from emoji_lib.train.graphs import stepper
-from emoji_lib.train.loop import Tally
+from emoji_lib.train.loop import State
 
 PARTS = ("data", "fakes", "D step", "G step", "logging")
 LOG_EVERY = 100  # steps between two waits for the losses, as in a run of 40,000
@@ -65,33 +65,33 @@ def reference_loop(folder: Path, batch: int, features: int, device: torch.device
 def our_loop(images: np.ndarray, batch: int, features: int, device: torch.device) -> Iterator[None]:
     """The same networks and loss by this project's system, a step for each `next`."""
     system = GAN(dcgan.Generator(features), dcgan.Discriminator(features), loss="bce", device=device)
-    batches, take, tally = Batches(images, batch, 0, device), stepper(system), Tally()
+    batches, take, state = Batches(images, batch, 0, device), stepper(system), State()
     for step in itertools.count():
-        tally.add(take(batches[step]))
-        if tally.since == LOG_EVERY:
-            tally.take()
+        state.add(take(batches[step]))
+        if state.since == LOG_EVERY:
+            state.means()
         yield
 
 
 def cost_split(
     images: np.ndarray, batch: int, features: int, device: torch.device, steps: int = 10
 ) -> dict[str, float]:
-    """Shares of our loop's time by torch's profiler: data, fakes, D step, G step, logging, and the rest.
+    """Fractions of our loop's time by torch's profiler: data, fakes, D step, G step, logging, and the rest.
 
     On a GPU the kernels' time, of the step that is not captured.
     """
     system = GAN(dcgan.Generator(features), dcgan.Discriminator(features), loss="bce", device=device)
-    batches, tally = Batches(images, batch, 0, device), Tally()
+    batches, state = Batches(images, batch, 0, device), State()
     kinds = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device.type == "cuda")
 
     def loop(steps: Iterable[int]) -> None:
         for step in steps:
             with record_function("data"):
                 real = batches[step]
-            facts = system.step(real)
+            metrics = system.step(real)
             with record_function("logging"):
-                tally.add(facts)
-        tally.take()
+                state.add(metrics)
+        state.means()
 
     os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # the profiler tells of the GPU that is not there
     loop(range(3))
@@ -101,19 +101,13 @@ def cost_split(
     for event in profiled.key_averages():
         if event.key in ("loop", *PARTS):
             spent[event.key] = max(spent.get(event.key, 0), event.device_time_total or event.cpu_time_total)
-    shares = {part: round(spent[part] / spent["loop"], 3) for part in PARTS}
-    return shares | {"rest": round(1 - sum(shares.values()), 3)}
+    fractions = {part: round(spent[part] / spent["loop"], 3) for part in PARTS}
+    return fractions | {"rest": round(1 - sum(fractions.values()), 3)}
 
 
-def _seconds(side: Iterator[None], steps: int, device: torch.device) -> float:
-    """Seconds a step, over so many steps."""
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    wait()
-    started = time.perf_counter()
-    for _ in range(steps):
-        next(side)
-    wait()
-    return (time.perf_counter() - started) / steps
+def _seconds(statement: str, times: int, **names) -> float:
+    """Seconds that a statement about `names` takes, a mean over so many times; a GPU is waited for."""
+    return Timer(statement, globals=names, num_threads=torch.get_num_threads()).timeit(times).mean
 
 
 def peak(device: torch.device) -> float:
@@ -121,42 +115,15 @@ def peak(device: torch.device) -> float:
     size, count = (8192, 30) if device.type == "cuda" else (2048, 3)  # a GPU needs more to be busy
     kind = torch.bfloat16 if machine.number_format(device) == "bf16" else torch.float32
     left, right = (torch.randn(size, size, device=device, dtype=kind) for _ in range(2))
-
-    def products() -> Iterator[None]:
-        while True:
-            torch.mm(left, right)
-            yield
-
-    running = products()
-    return max(2 * size**3 / _seconds(running, count, device) for _ in range(5))
+    return max(2 * size**3 / _seconds("left @ right", count, left=left, right=right) for _ in range(5))
 
 
-def operations(network: nn.Module, inputs: Tensor) -> int:
-    """Multiplications and additions of the convolutions for one image, forwards."""
-    total = 0
-
-    def count(conv: nn.Module, given: tuple[Tensor, ...], out: Tensor) -> None:
-        nonlocal total
-        places = out if isinstance(conv, nn.Conv2d) else given[0]
-        total += 2 * conv.weight.numel() * places.shape[-1] * places.shape[-2]
-
-    hooks = [conv.register_forward_hook(count) for conv in network.modules() if isinstance(conv, CONVOLUTIONS)]
-    with torch.no_grad():
-        network(inputs)
-    for hook in hooks:
-        hook.remove()
-    return total
-
-
-def operations_a_step(features: int) -> int:
-    """What one image costs in a step of `GAN` with cross entropy, a backward pass counted as two forward ones.
-
-    The generator runs forward and back: 3. The discriminator sees the real and the fake and learns from both: 6, less
-    what need not flow into pictures; then it sees the fake again and passes the gradient through: 2.
-    """
-    generator, discriminator = dcgan.Generator(features), dcgan.Discriminator(features)
-    pictures = torch.zeros(1, 4, 72, 72)
-    return 3 * operations(generator, generator.latents(1, 0)) + 8 * operations(discriminator, pictures)
+def operations(features: int) -> int:
+    """Floating-point operations of one image in a step of `GAN`, as torch counts its convolutions, backwards too."""
+    system = GAN(dcgan.Generator(features), dcgan.Discriminator(features))
+    with FlopCounterMode(display=False) as counter:
+        system.step(torch.zeros(1, 4, 72, 72))
+    return counter.get_total_flops()
 
 
 def bench(batches: Sequence[int], features: int, device: torch.device, seconds: float = 3.0) -> Iterator[dict]:
@@ -164,16 +131,16 @@ def bench(batches: Sequence[int], features: int, device: torch.device, seconds: 
     images = emoji.load("all").images
     if wrong := [batch for batch in batches if not 1 <= batch <= len(images)]:
         raise BadInput(f"--batch {wrong[0]}: there are {len(images):,} pictures, so give 1 to {len(images)}")
-    top, cost = peak(device), operations_a_step(features)
+    top, cost = peak(device), operations(features)
     with tempfile.TemporaryDirectory(prefix="emoji-") as place:
         (Path(place) / "all").symlink_to(emoji.find_twemoji().folder.resolve())
         for batch in batches:
             sides = (reference_loop(Path(place), batch, features, device), our_loop(images, batch, features, device))
             for side in sides:
-                _seconds(side, 3, device)  # captures, and kernels that are chosen at first sight
-            steps = [max(1, round(seconds / _seconds(side, 3, device))) for side in sides]
+                _seconds("next(side)", 3, side=side)  # captures, and kernels that are chosen at first sight
+            steps = [max(1, round(seconds / _seconds("next(side)", 3, side=side))) for side in sides]
             turns = [
-                [batch / _seconds(side, count, device) for side, count in zip(sides, steps, strict=True)]
+                [batch / _seconds("next(side)", count, side=side) for side, count in zip(sides, steps, strict=True)]
                 for _ in range(ROUNDS)
             ]
             reference, ours = (statistics.median(speeds) for speeds in zip(*turns, strict=True))

@@ -6,16 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from emoji_lib.data import emoji
-from emoji_lib.files import write_whole
-from emoji_lib.measure import classifier
-from emoji_lib.measure.features import FOLDER, encode, views
+from emoji_lib.measure.features import CLASSIFIER, FOLDER, encode, views
 from emoji_lib.nets.emotigan import Classifier
 from emoji_lib.nets.encoder import Encoder
+from emoji_lib.train import device as machine
+from emoji_lib.weights import save_tensors
 
 STEPS, BATCH, LEARNING_RATE = 1500, 128, 2e-3
 TEMPERATURE = 0.2  # of the contrast
@@ -28,46 +27,29 @@ def train(folder: Path = FOLDER, steps: int = STEPS) -> dict[str, Path]:
     """
     torch.set_num_threads(1)
     learned = emoji.load("all:train")
-    colours = torch.from_numpy(np.ascontiguousarray(learned.images))
+    folder.mkdir(parents=True, exist_ok=True)
     files = {}
-    for name, objective in {"contrast": Contrast, "groups": Groups, "random": None}.items():
+    for name, objective in {"contrast": Contrast, "groups": Groups, "random": None, CLASSIFIER: Subgroups}.items():
         torch.manual_seed(0)
-        network = Encoder()
+        network = Classifier(len(learned.labels("subgroup")[0])) if name == CLASSIFIER else Encoder()
         if objective:
-            _fit(name, network, colours, objective(learned, network), steps)
-        _standardise(network, learned)
-        files[name] = _keep(network, folder / f"{name}.safetensors")
-    return files | {"classifier": train_classifier(folder, steps)}
+            _fit(name, network, learned, objective(learned, network), steps)
+        if name != CLASSIFIER:
+            _standardise(network, learned)
+        files[name] = folder / f"{name}.safetensors"
+        save_tensors(files[name], network.state_dict())
+    return files
 
 
-def train_classifier(folder: Path = FOLDER, steps: int = STEPS) -> Path:
-    """The classifier of `classifier.py`, in the same way."""
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    learned = emoji.load("all:train")
-    names, kinds = classifier.classes(learned)
-    network = Classifier(len(names))
-    _fit("classifier", network, torch.from_numpy(np.ascontiguousarray(learned.images)), Kinds(kinds), steps)
-    return _keep(network, folder / classifier.FILE.name)
-
-
-def _keep(network: nn.Module, path: Path) -> Path:
-    tensors = {key: value.detach().contiguous() for key, value in network.state_dict().items()}
-    tensors = {key: value.half() if value.is_floating_point() else value for key, value in tensors.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, lambda partial: partial.write_bytes(save(tensors)))
-    return path
-
-
-def _fit(name: str, network: nn.Module, colours: Tensor, objective: nn.Module, steps: int) -> None:
+def _fit(name: str, network: nn.Module, learned: emoji.EmojiSet, objective: nn.Module, steps: int) -> None:
+    colours = torch.from_numpy(np.ascontiguousarray(learned.images))
     optimizer = torch.optim.AdamW([*network.parameters(), *objective.parameters()], LEARNING_RATE, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, max(2, steps))
     rng, said = torch.Generator().manual_seed(0), time.monotonic()
-    bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
     network.to(memory_format=torch.channels_last)
     for step in range(1, steps + 1):
         chosen = torch.randint(len(colours), (BATCH,), generator=rng)
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        with machine.autocast(colours.device):
             loss = objective(lambda chosen=chosen: network(distort(colours[chosen], rng)).float(), chosen)
         optimizer.zero_grad()
         loss.backward()
@@ -82,7 +64,7 @@ def distort(images: Tensor, rng: torch.Generator) -> Tensor:
     """Premultiplied RGBA uint8 `[N, 4, H, W]` → RGB −1..1, moved, zoomed, mirrored, recoloured, over any grey.
 
     What must not matter: position, size, side, a little brightness and hue, and what lies behind. One in eight shows
-    its alpha alone, since that is judged too.
+    its alpha alone, since that is measured too.
     """
     n = len(images)
 
@@ -104,7 +86,7 @@ def distort(images: Tensor, rng: torch.Generator) -> Tensor:
 
 
 class Contrast(nn.Module):
-    """SimCLR (Chen et al. 2020, eq. 1): two views of a picture are each other's among all views of the batch."""
+    """SimCLR (Chen et al. 2020, eq. 1): of all views in a batch, a view has to find the other one of its picture."""
 
     def __init__(self, learned: emoji.EmojiSet, network: Encoder):
         super().__init__()
@@ -113,7 +95,7 @@ class Contrast(nn.Module):
 
     def forward(self, view: Callable[[], Tensor], chosen: Tensor) -> Tensor:
         seen = F.normalize(torch.cat([self.head(view()), self.head(view())]).float(), dim=1)
-        same = chosen.repeat(2)[:, None] == chosen.repeat(2)  # a picture drawn twice is no stranger to itself
+        same = chosen.repeat(2)[:, None] == chosen.repeat(2)  # a picture may be in a batch twice
         logits = (seen @ seen.T / TEMPERATURE).masked_fill(torch.eye(len(seen), dtype=torch.bool), -1e9)
         partner = torch.arange(len(seen)).roll(len(chosen))
         others = same.clone()
@@ -128,8 +110,7 @@ class Groups(nn.Module):
         super().__init__()
         self.kinds = []
         for label in ("group", "subgroup"):
-            names = sorted({getattr(one, label) for one in learned.emoji})
-            self.kinds.append(torch.tensor([names.index(getattr(one, label)) for one in learned.emoji]))
+            self.kinds.append(torch.from_numpy(learned.labels(label)[1]))
         n = network.options["features"]
         self.heads = nn.ModuleList([nn.Linear(n, int(kinds.max()) + 1) for kinds in self.kinds])
 
@@ -141,12 +122,12 @@ class Groups(nn.Module):
         )
 
 
-class Kinds(nn.Module):
-    """Cross entropy of what a network itself says each picture is."""
+class Subgroups(nn.Module):
+    """Cross entropy of the subgroup, which is what the classifier itself puts out."""
 
-    def __init__(self, kinds: Tensor):
+    def __init__(self, learned: emoji.EmojiSet, network: Classifier):
         super().__init__()
-        self.kinds = kinds
+        self.kinds = torch.from_numpy(learned.labels("subgroup")[1])
 
     def forward(self, view: Callable[[], Tensor], chosen: Tensor) -> Tensor:
         return F.cross_entropy(view(), self.kinds[chosen])

@@ -18,7 +18,7 @@ from emoji_lib.weights import load_tensors, save_tensors
 class Checkpoints:
     """The last two checkpoints of a run, each a file of its own, so that one is whole whenever a run is killed.
 
-    `best.pt` is the one of the best moment, where a monitor judges them.
+    `best.pt` is the checkpoint of the best evaluation, where there is a monitor.
     """
 
     KEPT = 2
@@ -86,7 +86,7 @@ def load_weights(path: Path) -> tuple[nn.Module, dict]:
         raise BadInput(
             f"{foreign} its options {options!r} and facts {facts!r} do not describe a network and its images"
         )
-    with torch.device("meta"):  # shapes without memory, so that a file that lies costs nothing
+    with torch.device("meta"):  # shapes without memory, so that false options cost nothing
         shapes = {name: tensor.shape for name, tensor in build(metadata["network"], options).state_dict().items()}
     held = {name: tensor.shape for name, tensor in tensors.items()}
     if odd := sorted(name for name in shapes.keys() | held.keys() if shapes.get(name) != held.get(name)):

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from emoji_lib import BadInput
-from emoji_lib.nets.layers import choose
 from emoji_lib.train import device as machine
 from emoji_lib.train import losses
 from emoji_lib.train.system import System
@@ -67,7 +66,7 @@ class CycleGAN(System):
         faces: nn.Module,
         *,
         steps: int,
-        loss: str = "least_squares",
+        loss: str | losses.Loss = "least_squares",
         cycle_weight: float = 10.0,
         identity_weight: float = 0.0,
         pool_size: int = POOL,
@@ -80,23 +79,24 @@ class CycleGAN(System):
         seed: int = 0,
     ):
         weights = {"cycle_weight": cycle_weight, "identity_weight": identity_weight, "r1_weight": r1_weight}
-        if negative := [f"{name} {weight}" for name, weight in weights.items() if weight < 0]:
-            raise BadInput(f"{', '.join(negative)}: weights must not be negative")
-        self.loss = choose(losses.LOSSES, "loss", loss)
+        given = weights | {"pool_size": pool_size}
+        if negative := [f"{name} {value}" for name, value in given.items() if value < 0]:
+            raise BadInput(f"{', '.join(negative)}: weights and sizes must not be negative; 0 is none")
+        self.loss = losses.named(loss)
         if self.loss.whole_batch:
             raise BadInput(f"loss {loss!r} needs one logit an image; these discriminators answer by patches")
-        if pool_size < 0:
-            raise BadInput(f"pool_size {pool_size} is negative; 50 is usual, 0 is none")
-        place = torch.device(device)
+        if self.loss.simultaneous:
+            raise BadInput(f"loss {loss!r} needs simultaneous updates; CycleGAN's networks update in turn")
         networks = {"to_cartoon": to_cartoon, "to_face": to_face, "cartoons": cartoons, "faces": faces}
         # Not channels-last: instance norm and reflection padding are a fifth slower in that order.
-        networks = {name: network.to(place) for name, network in networks.items()}
+        networks = {name: network.to(device) for name, network in networks.items()}
         self.rates = {"translators": learning_rate_g, "discriminators": learning_rate_d}
-        groups = {"translators": (to_cartoon, to_face), "discriminators": (cartoons, faces)}
-        optimizers = {
-            side: machine.adam(nn.ModuleList(group), self.rates[side], (beta1, beta2)) for side, group in groups.items()
+        sides = {
+            "translators": nn.ModuleList([to_cartoon, to_face]),
+            "discriminators": nn.ModuleList([cartoons, faces]),
         }
-        super().__init__(networks, optimizers, device=place, seed=seed)
+        optimizers = {side: machine.adam(both, self.rates[side], (beta1, beta2)) for side, both in sides.items()}
+        super().__init__(networks, optimizers, device=device, seed=seed)
         self.cycle_weight, self.identity_weight, self.r1_weight = weights.values()
         self.pools = {"cartoons": Pool(pool_size), "faces": Pool(pool_size)}
         self.pool_rng = torch.Generator().manual_seed(self.rng.initial_seed())
@@ -159,11 +159,7 @@ class CycleGAN(System):
         """Constant for the first half of the steps, then linearly to 0 (section 4)."""
         left = min(1.0, 2 * (1 - self.steps_taken / max(1, self.steps)))
         for side, optimizer in self.optimizers.items():
-            for group in optimizer.param_groups:
-                if isinstance(group["lr"], Tensor):
-                    group["lr"].fill_(self.rates[side] * left)
-                else:
-                    group["lr"] = self.rates[side] * left
+            machine.set_rate(optimizer.param_groups[0], self.rates[side] * left)
 
     def sample(self, latents: Tensor) -> Tensor:
         """The cartoons `[N, C, H, W]` of faces in −1..1."""

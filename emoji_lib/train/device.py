@@ -84,4 +84,10 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
     ]
     optimizer.load_state_dict(state | {"param_groups": groups})
     for group, (rate, _) in zip(optimizer.param_groups, here, strict=True):
-        group["lr"] = rate.fill_(group["lr"]) if isinstance(rate, torch.Tensor) else group["lr"]
+        group["lr"], rate = rate, group["lr"]
+        set_rate(group, rate)
+
+
+def set_rate(group: dict, rate: float) -> None:
+    """Change a learning rate where it lives: a CUDA graph reads it there."""
+    group["lr"] = group["lr"].fill_(rate) if isinstance(group["lr"], torch.Tensor) else rate

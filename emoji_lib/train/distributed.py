@@ -17,17 +17,19 @@ class SingleProcess:
 
     rank, size = 0, 1
 
+    def parts(self, batch: Tensor | tuple[Tensor, ...]) -> list[Tensor]:
+        """This process's part of each tensor `[N, …]` of a global batch. Raises `BadInput` where it does not divide."""
+        return [self.part(one) for one in (batch if isinstance(batch, tuple) else (batch,))]
+
     def part(self, batch: Tensor) -> Tensor:
-        """This process's part of a global batch `[N, …]`."""
         return batch
 
     def gather(self, part: Tensor) -> Tensor:
         """The parts `[n, …]` of all processes as one `[N, …]`, in order of rank; gradients flow back to each."""
         return part
 
-    def mean(self, tensors: list[Tensor]) -> list[Tensor]:
-        """Each tensor's mean over the processes."""
-        return tensors
+    def average(self, tensors: list[Tensor]) -> None:
+        """Give every process each tensor's mean over the processes, in place."""
 
     def broadcast(self, tensors: list[Tensor]) -> None:
         """Give every process the values of rank 0, in place."""
@@ -52,12 +54,13 @@ class Distributed(SingleProcess):
     def gather(self, part: Tensor) -> Tensor:
         return self.fabric.all_gather(part, sync_grads=part.requires_grad).flatten(0, 1)
 
-    def mean(self, tensors: list[Tensor]) -> list[Tensor]:
+    def average(self, tensors: list[Tensor]) -> None:
+        if not tensors:
+            return
         together = torch.cat([tensor.reshape(-1) for tensor in tensors])  # one message, not hundreds
         parts = self.fabric.all_reduce(together, reduce_op="mean").split([tensor.numel() for tensor in tensors])
-        return [
-            torch.empty_like(tensor).copy_(part.view(tensor.shape)) for tensor, part in zip(tensors, parts, strict=True)
-        ]
+        for tensor, part in zip(tensors, parts, strict=True):
+            tensor.copy_(part.view(tensor.shape))
 
     def broadcast(self, tensors: list[Tensor]) -> None:
         for tensor in tensors:

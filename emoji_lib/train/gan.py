@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from torch.profiler import record_function
 
 from emoji_lib import BadInput
-from emoji_lib.nets.layers import choose
 from emoji_lib.train import device as machine
-from emoji_lib.train.losses import LOSSES, Loss
+from emoji_lib.train import losses
 from emoji_lib.train.system import System
 
 
@@ -30,7 +29,7 @@ class GAN(System):
         generator: nn.Module,
         discriminator: nn.Module,
         *,
-        loss: str | Loss = "bce",
+        loss: str | losses.Loss = "bce",
         learning_rate_g: float = 2e-4,
         learning_rate_d: float = 2e-4,
         beta1: float = 0.5,
@@ -46,7 +45,7 @@ class GAN(System):
         self.discriminator = machine.place(discriminator, torch.device(device))
         self.ema = ema
         self.average = copy.deepcopy(generator).requires_grad_(False).eval() if ema else generator
-        self.loss = loss if isinstance(loss, Loss) else choose(LOSSES, "loss", loss)
+        self.loss = losses.named(loss)
         self.augment = augment or (lambda images, rng: images)
         super().__init__(
             {"generator": generator, "discriminator": discriminator},
@@ -104,7 +103,11 @@ class GAN(System):
 
     @torch.no_grad()
     def update_average(self) -> None:
-        """θ̄ ← `ema` θ̄ + (1 − `ema`) θ for the generator's parameters; running statistics are copied."""
+        """θ̄ ← `ema` θ̄ + (1 − `ema`) θ for the generator's parameters; running statistics are copied.
+
+        First these are averaged, as the batch norm of each process knows its own part of the batch alone.
+        """
+        self.processes.average(list(self.generator.buffers()))
         if self.ema:
             torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - self.ema)
             for mine, other in zip(self.average.buffers(), self.generator.buffers(), strict=True):
@@ -114,7 +117,7 @@ class GAN(System):
     def sample(self, latents: Tensor) -> Tensor:
         """Images `[N, C, H, W]` in −1..1 by the moving average, batch norm with its running statistics."""
         training = self.average.training
-        with machine.autocast(self.device):
+        with self.forward():
             images = self.average.eval()(latents.to(self.device))
         self.average.train(training)
         return images.float()

@@ -1,9 +1,8 @@
 """The one loop: batches into a system's step, and observers that log, draw, watch for collapse and keep checkpoints."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ from emoji_lib.data.batches import Batches
 from emoji_lib.train import observers
 from emoji_lib.train.distributed import processes
 from emoji_lib.train.graphs import stepper
-from emoji_lib.train.observers import CHECKPOINT_EVERY
+from emoji_lib.train.system import System
 
 
 def stage_ends(lengths: str, cap: int = 0) -> list[int]:
@@ -28,36 +27,6 @@ def stage_ends(lengths: str, cap: int = 0) -> list[int]:
     if cap < 0:
         raise BadInput(f"steps {cap} is negative: give 0 for all stages, or a cap on all of them together")
     return [min(end, cap or end) for end in accumulate(steps)]
-
-
-class System(Protocol):
-    device: torch.device
-    capturable: bool
-
-    def step(self, real: Tensor, *given: Tensor) -> dict[str, Tensor]: ...
-    def sample(self, latents: Tensor) -> Tensor: ...
-    def state_dict(self) -> dict: ...
-    def load_state_dict(self, state: dict) -> None: ...
-
-
-class Monitor(Protocol):
-    trace: list[dict[str, float]]
-    best: bool
-    collapsed: bool
-    ignore_collapse: bool
-
-    def evaluate(self, step: int, sample: Callable[[Tensor], Tensor]) -> None: ...
-
-
-class Run(Protocol):
-    """What a run keeps of its training; see `runs/run.py`."""
-
-    def restore(self) -> dict | None: ...
-    def log(self, step: int, means: dict[str, float]) -> None: ...
-    def snapshot(self, step: int, images: Tensor) -> None: ...
-    def trace(self, trace: list[dict[str, float]]) -> None: ...
-    def checkpoint(self, step: int, state: dict, best: bool) -> None: ...
-    def trained(self, **facts) -> None: ...
 
 
 @dataclass
@@ -78,18 +47,22 @@ class State:
 
     def means(self) -> dict[str, float]:
         """The metrics' means since the last time, over all processes."""
-        (values,) = processes().mean([torch.stack(list(self.sums.values())).float()])  # one wait for the device
-        means = {name: round(value / self.since, 6) for name, value in zip(self.sums, values.tolist(), strict=True)}
+        values = torch.stack(list(self.sums.values())).float()
+        processes().average([values])
+        means = {name: round(sum_ / self.since, 6) for name, sum_ in zip(self.sums, values.tolist(), strict=True)}
         self.sums, self.since = {}, 0
         return means
 
     def checkpoint(self, system: System) -> dict:
+        """Everything that `restored` needs, plain values and tensors."""
         self.kept = self.step
         return vars(self) | {"system": system.state_dict(), "torch_rng": torch.get_rng_state()}
 
     @classmethod
-    def resume(cls, checkpoint: dict, system: System) -> "State":
-        """Bring the system and torch's random numbers back to a checkpoint, and say where training was."""
+    def restored(cls, run, system: System) -> "State":
+        """The state of the run's newest checkpoint, to which the system and torch's random numbers are brought back."""
+        if not (checkpoint := run.restore()):
+            return cls()
         system.load_state_dict(checkpoint["system"])
         torch.set_rng_state(checkpoint["torch_rng"])
         return cls(**{name: checkpoint[name] for name in cls.__dataclass_fields__ if name in checkpoint})
@@ -99,49 +72,48 @@ def train(
     system: System,
     batches: Batches,
     steps: int,
-    run: Run,
+    run,
     latents: Tensor,
     *,
-    monitor: Monitor | None = None,
+    monitor=None,
     sample_steps: Collection[int] = (),
-    checkpoint_every: float = CHECKPOINT_EVERY,
+    checkpoint_every: float = observers.CHECKPOINT_EVERY,
 ) -> None:
-    """`steps` steps of `system` on `batches`, or what is left of them after the run's newest checkpoint.
+    """Train for `steps` steps, or what is left of them after the newest checkpoint of the `run` (`runs/run.py`).
 
-    About `observers.ROWS` rows of metrics reach the run, each the mean since the row before. `latents` are drawn after
-    `sample_steps`, or else at the fractions of the run in `observers.SAMPLED_AT`. A `monitor` evaluates the generator
-    `observers.EVALUATIONS` times, and training ends early once it calls the run collapsed, unless it is to
-    `ignore_collapse`. A checkpoint is kept every `checkpoint_every` seconds, at the best evaluation, at the end, and
-    when the process is asked to stop (SIGINT, SIGTERM), which then raises `Interrupted`. Raises `Diverged` for numbers
-    that are not finite, and `BadInput` for less than one step. On a CPU a resumed run equals an uninterrupted one bit
-    for bit.
+    `latents` are drawn after `sample_steps`, or else at `observers.SAMPLED_AT`. Training ends early once the `monitor`
+    (`measure/collapse.py`) finds a collapse, unless it is to `ignore_collapse`. `checkpoint_every` is in seconds. On a
+    CPU a resumed run equals an uninterrupted one bit for bit.
+    Raises `Interrupted` after SIGINT or SIGTERM, `Diverged` for numbers that are not finite, `BadInput` for no steps.
     """
     if steps < 1:
         raise BadInput(f"{steps} steps: there is nothing to train; give at least 1")
-    state = State()
-    if checkpoint := run.restore():
-        state = State.resume(checkpoint, system)
+    state, take, together = State.restored(run, system), stepper(system), processes()
+    if state.step:
         print(f"resuming from step {state.step:,} of {steps:,}", flush=True)
-    take, others = stepper(system), processes()
-    with observers.StopRequest() as stop:
+    with observers.stop_requests() as stops:
         watching = [
             observers.Metrics(run, state, steps, batches.batch_size),
             observers.Snapshots(run, latents, sample_steps, steps),
             observers.Collapse(run, state, monitor, steps),
-            checkpoints := observers.Checkpoints(run, state, steps, stop, monitor, checkpoint_every),
+            ending := observers.Checkpoints(run, state, steps, stops, monitor, checkpoint_every),
         ]
-        while state.step < steps and not checkpoints.collapsed:
+        while state.step < steps and not ending.collapsed:
             with record_function("data"):
-                batch = batches[state.step]  # images, or images and what goes with them
-                batch = [others.part(one) for one in (batch if isinstance(batch, tuple) else (batch,))]
+                batch = together.parts(batches[state.step])
             metrics = take(*batch)
             state.step += 1
             with record_function("logging"):
                 state.add(metrics)
             for observe in watching:
                 observe(state, system)
-    facts = {"steps": state.step, "images_seen": state.step * batches.batch_size}
-    facts["images_per_second"] = round(facts["images_seen"] / state.seconds, 1)
+    finish(run, state, batches.batch_size, monitor)
+
+
+def finish(run, state: State, batch_size: int, monitor) -> None:
+    """Give the run its totals."""
+    images = state.step * batch_size
+    facts = {"steps": state.step, "images_seen": images, "images_per_second": round(images / state.seconds, 1)}
     if monitor and monitor.collapsed:
         print(f"collapsed by step {state.step:,}: see the trace of coverage and diversity", flush=True)
         facts["collapsed"] = True

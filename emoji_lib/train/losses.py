@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from emoji_lib import BadInput
+from emoji_lib.nets.layers import choose
 
 
 class Loss(NamedTuple):
@@ -100,6 +101,11 @@ LOSSES = {
     "least_squares": Loss(least_squares_generator, least_squares_discriminator),
     "softmax": Loss(softmax_generator, softmax_discriminator, simultaneous=True, whole_batch=True),
 }
+
+
+def named(loss: str | Loss) -> Loss:
+    """The loss of a name, or the loss itself. Raises `BadInput` for an unknown name."""
+    return loss if isinstance(loss, Loss) else choose(LOSSES, "loss", loss)
 
 
 def l1(images: Tensor, targets: Tensor) -> Tensor:

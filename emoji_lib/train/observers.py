@@ -1,10 +1,11 @@
 """Observers of the training loop: metrics, snapshots, the collapse monitor and checkpoints, each called every step."""
 
+import contextlib
 import math
 import signal
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from torch import Tensor
 
@@ -80,8 +81,8 @@ class Checkpoints:
     What one process decides holds for all: clocks, signals and rounding differ between them.
     """
 
-    def __init__(self, run, state, steps: int, stop: "StopRequest", monitor, every: float):
-        self.run, self.steps, self.stop, self.monitor, self.every = run, steps, stop, monitor, every
+    def __init__(self, run, state, steps: int, stops: list[int], monitor, every: float):
+        self.run, self.steps, self.stops, self.monitor, self.every = run, steps, stops, monitor, every
         self.kept_at = time.perf_counter()
         self.began = time.perf_counter() - state.seconds
         self.evaluated = len(state.trace)
@@ -96,7 +97,8 @@ class Checkpoints:
         best = leads and len(state.trace) > self.evaluated and self.monitor.best
         self.evaluated = len(state.trace)
         due = now - self.kept_at >= self.every
-        asked, due, best, self.collapsed = processes().agree(self.stop.asked, due, best, leads and self._fallen())
+        flags = bool(self.stops), due, best, leads and self._fallen()
+        asked, due, best, self.collapsed = processes().agree(*flags)
         ended = self.collapsed or state.step == self.steps
         if not (asked or due or best or ended):
             return
@@ -117,24 +119,17 @@ def not_finite(networks: dict[str, dict[str, Tensor]]) -> str:
     return ""
 
 
-class StopRequest:
-    """While open, SIGINT and SIGTERM only set `asked`, so that a step is never cut in two."""
-
-    def __init__(self):
-        self.asked = False
-        self._before: dict[int, object] = {}
-
-    def __enter__(self) -> "StopRequest":
-        if threading.current_thread() is threading.main_thread():  # Python hands signals to no other
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._ask)
-        return self
-
-    def _ask(self, number, frame) -> None:
-        self.asked = True
-
-    def __exit__(self, *_) -> None:
-        for number, handler in self._before.items():
+@contextlib.contextmanager
+def stop_requests() -> Iterator[list[int]]:
+    """The numbers of the signals SIGINT and SIGTERM, noted while this is open, so that no step is cut in two."""
+    stops, before = [], {}
+    if threading.current_thread() is threading.main_thread():  # Python hands signals to no other
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, lambda number, frame: stops.append(number))
+    try:
+        yield stops
+    finally:
+        for number, handler in before.items():
             signal.signal(number, handler)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from emoji_lib import BadInput
+from emoji_lib.nets.layers import seeded
 from emoji_lib.train import device as machine
 from emoji_lib.train import distributed
 
@@ -40,7 +41,7 @@ class System:
             raise BadInput(f"{type(self).__name__} trains in a single process, not in {self.processes.size}")
         for module in self.modules().values():
             self.processes.broadcast(list(module.state_dict().values()))
-        self.rng = torch.Generator(self.device).manual_seed(seed + SEED_STRIDE * (1 + self.processes.rank))
+        self.rng = seeded(seed, self.device, apart=SEED_STRIDE * (1 + self.processes.rank))
 
     def step(self, real: Tensor) -> dict[str, Tensor]:
         """One training step on real images, float32 `[N, C, H, W]` in −1..1; detached scalars to log."""
@@ -63,7 +64,8 @@ class System:
     def gradients(self, loss: Tensor, *names: str, retain_graph: bool = False) -> None:
         """Put the gradients of `loss`, averaged over the processes, into the named networks and no others."""
         parameters = [one for name in names for one in self.networks[name].parameters()]
-        grads = self.processes.mean(list(torch.autograd.grad(loss, parameters, retain_graph=retain_graph)))
+        grads = list(torch.autograd.grad(loss, parameters, retain_graph=retain_graph))
+        self.processes.average(grads)
         for parameter, grad in zip(parameters, grads, strict=True):
             # Fused Adam walks memory as it lies, so a gradient has to lie as its parameter does.
             same_layout = grad.stride() == parameter.stride()
@@ -92,6 +94,5 @@ class System:
             machine.load_optimizer(optimizer, state["optimizers"][name])
         if len(state["rng"]) != self.processes.size:
             raise BadInput(f"the checkpoint is of {len(state['rng'])} processes, not {self.processes.size}")
-        self.rng.set_state(
-            state["rng"][self.processes.rank].cpu().clone()
-        )  # torch reads a view from its storage's start
+        mine = state["rng"][self.processes.rank].cpu()
+        self.rng.set_state(mine.clone())  # torch reads a view from its storage's start

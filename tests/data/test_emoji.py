@@ -8,6 +8,7 @@ from PIL import Image
 
 from emoji_lib import BadInput
 from emoji_lib.data import emoji, pixels
+from emoji_lib.runs.experiments import Experiment
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,26 @@ def test_selections_join_without_counting_twice():
     assert len(emoji.load("faces+😀+flags")) == 119 + 270
     assert len(emoji.load("U+1F600+u+1f601")) == 2
     assert len(emoji.load(" Faces")) == 119
+
+
+@pytest.mark.parametrize(
+    ("union", "turned", "terms"),
+    [
+        ("flags+faces:train", "faces:train+flags", ("flags", "faces:train")),
+        ("faces:test+flags:train", "flags:train+faces:test", ("faces:test", "flags:train")),
+        ("keycap: 1+waving hand: light skin tone:train", "1f44b-1f3fb:train + 31-20e3", ("keycap: 1", "1f44b-1f3fb")),
+    ],
+)
+def test_the_order_of_terms_does_not_matter_and_a_part_belongs_to_its_own_term(library, union, turned, terms):
+    apart = np.concatenate([library.choose(term) for term in terms])
+    assert library.choose(union).tolist() == library.choose(turned).tolist() == sorted(apart)
+
+
+def test_labels_are_numbered_in_order():
+    names, numbers = emoji.load("🐼+1f600+🇮🇹").labels("group")
+    assert names == ["Animals & Nature", "Flags", "Smileys & Emotion"]
+    assert sorted(numbers.tolist()) == [0, 1, 2]
+    assert numbers.dtype == np.int64
 
 
 def test_hash_is_of_the_pictures_and_not_of_the_way_they_are_asked_for():
@@ -157,6 +178,32 @@ def test_twemoji_dir_comes_first(draw_png, tmp_path, monkeypatch, empty_cache):
         emoji.load("flags")
 
 
+def test_a_folder_is_looked_for_in_the_current_folder_and_then_in_the_repository(draw_png, tmp_path, monkeypatch):
+    draw_png(tmp_path / "repository" / "sets" / "cats" / "tom.png")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setattr(emoji, "ROOT", tmp_path / "repository")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert [one.name for one in emoji.load("sets/cats/").emoji] == ["tom"]
+    assert Experiment("mine", "01", "", "", {}, needs="sets").ready
+    assert not Experiment("mine", "01", "", "", {}, needs="a set of your own").ready
+    draw_png(tmp_path / "elsewhere" / "sets" / "cats" / "felix.png")
+    assert [one.name for one in emoji.load("sets/cats/").emoji] == ["felix"]
+
+
+def test_a_library_is_read_once_and_cannot_be_spoiled(draw_png, tmp_path, empty_cache, monkeypatch):
+    picture = draw_png(tmp_path / "set" / "a.png")
+    first = emoji.open_library(tmp_path / "set")
+    with pytest.raises(ValueError, match="read-only"):
+        first.images[:] = 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} is read again"))
+        assert emoji.open_library(tmp_path / "set").images is first.images
+    draw_png(picture, colour=(1, 2, 3, 255))
+    assert emoji.open_library(tmp_path / "set").images[0, :, 0, 0].tolist() == [1, 2, 3, 255]
+    picture.rename(tmp_path / "set" / "b.png")
+    assert [one.name for one in emoji.open_library(tmp_path / "set").emoji] == ["b"]
+
+
 def test_the_submodule_comes_before_the_package(draw_png, tmp_path, monkeypatch):
     draw_png(tmp_path / "twemoji" / "assets" / "72x72" / "1f600.png")
     monkeypatch.delenv("TWEMOJI_DIR", raising=False)
@@ -187,6 +234,7 @@ def test_a_folder_of_ones_own_in_the_imagefolder_layout(draw_png, tmp_path, empt
     chosen = emoji.load(f"{tmp_path}/", size=40)
     assert chosen.images.shape == (2, 4, 40, 40)
     assert [(one.name, one.group) for one in chosen.emoji] == [("tom", "cats"), ("rex", "dogs")]
+    assert len(emoji.load(f"{tmp_path}/:train")) == 2  # none of them is held out
     assert chosen.images[1, :, 0, 0].tolist() == [10, 20, 30, 255]
 
 
@@ -221,18 +269,14 @@ def test_bad_requests_say_what_there_is(tmp_path):
         emoji.load(f"{tmp_path}/")
 
 
-def test_decoded_once_and_a_damaged_cache_is_only_slower(draw_png, tmp_path, empty_cache, monkeypatch):
-    folder = tmp_path / "set"
-    draw_png(folder / "a.png")
-    first = emoji.load(f"{folder}/").images
-    (kept,) = empty_cache.glob("*.npy")
-    with monkeypatch.context() as patch:
-        patch.setattr(pixels, "decode_all", lambda *_: pytest.fail("decoded again"))
-        np.testing.assert_array_equal(emoji.load(f"{folder}/").images, first)
-    kept.write_bytes(kept.read_bytes()[:100])
-    np.testing.assert_array_equal(emoji.load(f"{folder}/").images, first)
-    draw_png(folder / "a.png", colour=(1, 2, 3, 255))
-    assert emoji.load(f"{folder}/").images[0, :, 0, 0].tolist() == [1, 2, 3, 255]
+def test_decoded_once_and_a_damaged_cache_is_only_slower(empty_cache):
+    picture = np.arange(64, dtype=np.uint8).reshape(1, 4, 4, 4)
+    np.testing.assert_array_equal(pixels.cached("key", picture.shape, lambda: picture), picture)
+    kept = pixels.cached("key", picture.shape, lambda: pytest.fail("decoded again"))
+    np.testing.assert_array_equal(kept, picture)
+    (file,) = empty_cache.glob("*.npy")
+    file.write_bytes(file.read_bytes()[:100])
+    np.testing.assert_array_equal(pixels.cached("key", picture.shape, lambda: picture), picture)
 
 
 def test_a_cache_that_cannot_be_written_is_only_slower(draw_png, tmp_path, monkeypatch):

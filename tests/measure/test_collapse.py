@@ -7,8 +7,8 @@ from emoji_lib.data.batches import scale
 from emoji_lib.measure import collapse
 
 
-def trace(*looks):
-    return [{"step": step, "coverage": c, "diversity": d} for step, (c, d) in enumerate(looks)]
+def trace(*evaluations):
+    return [{"step": step, "coverage": c, "diversity": d} for step, (c, d) in enumerate(evaluations)]
 
 
 def test_the_rule_wants_both_signs_three_times_in_a_row():
@@ -39,13 +39,13 @@ def latents(n, seed):
 
 def test_a_generator_that_falls_to_one_picture_is_called_collapsed(faces):
     monitor = collapse.Monitor(faces, latents(8, 0), latents)
-    monitor.look(1, drawing(faces.images))
+    monitor.evaluate(1, drawing(faces.images))
     assert monitor.trace[0]["coverage"] > 0.8
     assert monitor.trace[0]["support"] > 60
     assert monitor.best
     for step in (2, 3, 4):
         assert not monitor.collapsed
-        monitor.look(step, drawing(faces.images[:2]))
+        monitor.evaluate(step, drawing(faces.images[:2]))
     assert monitor.collapsed
     assert not monitor.best
     assert monitor.trace[-1]["support"] < 4
@@ -56,5 +56,5 @@ def test_one_picture_to_learn_cannot_collapse():
     one = emoji.load("😮")
     monitor = collapse.Monitor(one, latents(8, 0), latents)
     for step in range(4):
-        monitor.look(step, drawing(one.images))
+        monitor.evaluate(step, drawing(one.images))
     assert not monitor.collapsed

@@ -1,4 +1,4 @@
-"""How translations are judged and compared."""
+"""How translations are evaluated and compared."""
 
 from dataclasses import replace
 
@@ -60,6 +60,7 @@ def test_runs_are_compared_by_experiment_with_their_spread(tmp_path):
         record.write_record(made, record.read_record(made) | facts)
     found = record.scores_of("07_memoji_cyclegan", tmp_path)
     assert [one["skin"]["agreement"] for one in found["07-quick"]] == [0.5, 0.9]  # of a seed the newest
-    _, photographs, quick = report.translators(found).splitlines()
-    assert quick.split()[:5] == ["07-quick", "2", "0.7", "(0.5", "to"]
-    assert photographs.split()[:4] == ["07-celeba", "1", "–", "–"]  # colours of photographs are not known
+    table = report.translators(found)
+    assert str(table.loc["07-quick", "seeds"]) == "2"
+    assert table.loc["07-quick", "skin"] == "0.7 (0.5 to 0.9)"
+    assert table.loc["07-celeba", "skin"] == "–"  # colours of photographs are not known

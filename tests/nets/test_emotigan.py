@@ -1,4 +1,4 @@
-"""Networks that are told a phrase."""
+"""Networks that take the embedding of a phrase."""
 
 import numpy as np
 import pytest
@@ -30,33 +30,33 @@ def test_minibatch_discrimination_against_plain_loops():
 
 
 @pytest.mark.parametrize("condition", emotigan.CONDITIONS)
-def test_both_networks_hear_the_phrase_and_not_its_length(condition):
+def test_both_networks_use_the_direction_of_an_embedding_and_not_its_length(condition):
     torch.manual_seed(0)
     generator = emotigan.Generator(4, 7, embedding=6, projected=5).eval()
     discriminator = emotigan.Discriminator(4, embedding=6, projected=5, condition=condition, kernels=0).eval()
-    told = torch.eye(6)[:2]
+    embedded = torch.eye(6)[:2]
     noise = torch.zeros(2, 7)
-    one, other = generator(torch.cat((noise, told), 1))
+    one, other = generator(torch.cat((noise, embedded), 1))
     assert not torch.allclose(one, other, rtol=1e-3, atol=0)
-    torch.testing.assert_close(generator(torch.cat((noise, 3 * told), 1)), torch.stack((one, other)))
+    torch.testing.assert_close(generator(torch.cat((noise, 3 * embedded), 1)), torch.stack((one, other)))
     images = torch.randn(1, 4, 72, 72).expand(2, -1, -1, -1)
-    logits = discriminator(images, told)
+    logits = discriminator(images, embedded)
     assert abs(logits[0] - logits[1]) > 1e-6
-    torch.testing.assert_close(discriminator(images, 3 * told), logits)
+    torch.testing.assert_close(discriminator(images, 3 * embedded), logits)
 
 
 def test_the_projection_logit_is_a_sum_of_picture_and_phrase():
     """The equation, with nothing else in it: what the phrase adds is an inner product."""
     torch.manual_seed(0)
     network = emotigan.Discriminator(4, embedding=6, condition="project", norm="spectral", bias=True).eval()
-    images, told = torch.randn(3, 4, 72, 72), torch.randn(3, 6)
-    alone = network(images, torch.zeros_like(told))
+    images, embedded = torch.randn(3, 4, 72, 72), torch.randn(3, 6)
+    alone = network(images, torch.zeros_like(embedded))
     seen = network.layers(images).mean((2, 3))
-    unit = told / told.norm(dim=1, keepdim=True) * 6**0.5
+    unit = embedded / embedded.norm(dim=1, keepdim=True) * 6**0.5
     bias = network.phrase.dense.bias  # no phrase at all still has it
     by_hand = ((unit @ network.phrase.dense.weight.T) * seen).sum(1) / 32**0.5
     assert by_hand.abs().max() > 1e-3
-    torch.testing.assert_close(network(images, told) - alone, by_hand, atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(network(images, embedded) - alone, by_hand, atol=1e-6, rtol=1e-4)
     torch.testing.assert_close(alone, network.head(network.layers(images))[:, 0, 0, 0] + (bias * seen).sum(1) / 32**0.5)
 
 
@@ -68,12 +68,12 @@ def test_latents_are_noise_beside_known_phrases():
     assert set(latents[:, 7:].argmax(1).tolist()) == {0, 1, 2}
     assert torch.equal(latents, generator.latents(40, 0))
     assert not torch.equal(latents, generator.latents(40, 1))
-    with pytest.raises(ValueError, match=r"\[N, 7 \+ 6\]"):
+    with pytest.raises(ValueError, match=r"latents of 7 and embeddings of 6 are \[N, 13\]"):
         generator(latents[:, :7])
 
 
 def test_options_that_do_not_exist():
-    with pytest.raises(BadInput, match="unknown condition 'whisper': concatenate, project"):
-        emotigan.Discriminator(4, condition="whisper")
+    with pytest.raises(BadInput, match="unknown condition 'add': concatenate, project"):
+        emotigan.Discriminator(4, condition="add")
     with pytest.raises(BadInput, match="dropout 1 is not"):
         emotigan.Generator(4, dropout=1)

@@ -1,3 +1,5 @@
+import ast
+
 import pytest
 
 from emoji_lib import BadInput
@@ -40,10 +42,26 @@ def test_the_blogs_own_settings_do_not_depend_on_the_quick_ones():
 
 def test_an_entry_that_stands_twice_or_is_malformed_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(experiments, "NOTEBOOKS", tmp_path)
-    for text, told in (("a: {notebook: x}\na: {notebook: y}", "a stands twice"), ("a:", "a needs a notebook")):
+    refused = {
+        "a: {notebook: x}\na: {notebook: y}": "a stands twice",
+        "a: {notebook: x, search: 3}": "a needs a notebook",
+    }
+    refused |= {"a:": "a needs a notebook", "a: {sweep: [{b: 1}], parameters: 3}": "the sweep of a is a list"}
+    refused |= dict.fromkeys(("", "7", "[a, b]", "7: {notebook: x}"), "holds no experiments")
+    for text, told in refused.items():
         (tmp_path / "experiments.yaml").write_text(text)
         with pytest.raises(BadInput, match=told):
             experiments.load.__wrapped__()
+
+
+def test_each_notebook_is_parsed_once(monkeypatch):
+    experiments.parameters_of.cache_clear()
+    parsed, parse = [], ast.parse
+    monkeypatch.setattr(ast, "parse", lambda source: parsed.append(source) or parse(source))
+    names = experiments.load.__wrapped__()
+    for name in list(names)[:3]:
+        experiments.plan(name, {})
+    assert len(parsed) == len({one.notebook for one in names.values()}) < len(names)
 
 
 @pytest.mark.parametrize(

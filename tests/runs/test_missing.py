@@ -1,11 +1,15 @@
+import errno
+import fcntl
+import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from emoji_lib import BadInput
-from emoji_lib.files import held
+from emoji_lib.files import held, is_held
 from emoji_lib.runs import experiments, missing, record, runner
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +37,7 @@ def test_what_needs_data_of_the_users_own_is_not_begun_unless_it_is_named(tmp_pa
     alone = dict(missing.waiting(tmp_path))
     assert not {"07-celeba", "deep-emoji-0344c27", "deep-emoji-sweep-1"} & alone.keys()
     assert missing.waiting(tmp_path, ["07-celeba"]) == [("07-celeba", False)]
-    monkeypatch.setattr(experiments, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "sets").mkdir()
     assert {"deep-emoji-0344c27", "deep-emoji-sweep-1"} <= dict(missing.waiting(tmp_path)).keys()
 
@@ -67,21 +71,61 @@ def test_a_device_that_is_not_there_is_refused_before_anything_starts(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_no_experiment_is_begun_twice(tmp_path, monkeypatch):
+    """Two calls at the same moment, and one that names an experiment twice, while the process that runs it starts."""
+    begun = []
+
+    def start(command: list[str], jobs: int) -> subprocess.Popen:
+        begun.append(command)
+        return subprocess.Popen(["sleep", "1"])
+
+    monkeypatch.setattr(missing, "side_by_side", start)
+    with ThreadPoolExecutor() as pool:
+        calls = [pool.submit(missing.run_missing, tmp_path, names=["02-quick"]) for _ in range(2)]
+    assert len(begun) == 1
+    assert {"finished", "done or begun by another process"} == {call.result()["02-quick"] for call in calls}
+    assert missing.run_missing(tmp_path, names=["01-quick", "01-quick"], jobs=2) == {"01-quick": "finished"}
+    assert len(begun) == 2
+    assert not list(tmp_path.iterdir()), "nothing stays locked"
+
+
+def test_a_killed_process_leaves_nothing_held(tmp_path):
+    hold = "import sys, time, pathlib; from emoji_lib.files import held\n"
+    hold += "with held(pathlib.Path(sys.argv[1])): print(flush=True); time.sleep(60)"
+    other = subprocess.Popen([sys.executable, "-c", hold, tmp_path / "x"], cwd=ROOT, stdout=subprocess.PIPE)
+    other.stdout.readline()
+    assert is_held(tmp_path / "x")
+    other.kill()
+    other.communicate()
+    assert not is_held(tmp_path / "x")
+    with held(tmp_path / "x"):
+        assert is_held(tmp_path / "x")
+
+
+def test_a_file_system_without_locks_keeps_nobody_out(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with held(tmp_path / "x"), held(tmp_path / "x"):
+        assert not is_held(tmp_path / "x")
+
+
 def test_what_the_time_cuts_off_goes_on_at_the_next_call(tmp_path):
     """A real run through the command line: stopped by the clock, taken up, and stopped again where it got to."""
 
-    def call() -> str:
-        words = ["missing", "02-quick", "--minutes", "0.5", "--out", str(tmp_path)]
+    def call(minutes: float) -> str:
+        words = ["missing", "02-quick", "--minutes", str(minutes), "--out", str(tmp_path)]
         done = subprocess.run([sys.executable, "-m", "emoji_lib", *words], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert "02-quick           interrupted" in call()
+    assert re.search("02-quick +interrupted", call(0.5))
     (folder,) = tmp_path.iterdir()
     kept = record.read_record(folder)
     assert kept["status"] == "interrupted"
     first = int(max(folder.glob("checkpoint-*.pt")).stem.removeprefix("checkpoint-"))
-    assert f"going on from step {first:,} of " in call()
+    assert f"going on from step {first:,} of " in call(0.5)
     assert int(max(folder.glob("checkpoint-*.pt")).stem.removeprefix("checkpoint-")) > first
     assert len(record.read_record(folder)["resumed"]) == 1
     assert kept["parameters"] == experiments.plan("02-quick", {}).parameters

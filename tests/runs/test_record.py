@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from emoji_lib import BadInput
+from emoji_lib import BadInput, runs
 from emoji_lib.data import emoji
 from emoji_lib.nets import dcgan
 from emoji_lib.runs import record
@@ -91,9 +91,40 @@ def test_without_git_nothing_is_claimed_of_the_code(tmp_path, monkeypatch):
     assert folder.name == "02-test-nocommit-s7"
 
 
-def test_a_folder_without_a_readable_record_is_not_a_run(tmp_path):
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "record.json").write_text("{")
-    assert record.runs_in(tmp_path) == []
-    with pytest.raises(BadInput, match="is not a run folder"):
-        record.read_record(tmp_path / "broken")
+@pytest.mark.parametrize("lost", ["experiment", "started", "dirty", "scores"])
+def test_a_folder_without_a_readable_record_is_not_a_run(run, tmp_path, lost):
+    whole = record.read_record(run.folder)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    half = json.dumps({key: value for key, value in whole.items() if key != lost})
+    for text in ("{", "{}", "[]", "null", "7", half, json.dumps(whole | {lost: 7})):
+        (broken / "record.json").write_text(text)
+        assert record.runs_in(tmp_path) == [(run.folder, whole)]
+        with pytest.raises(BadInput, match="is not a run folder"):
+            record.read_record(broken)
+
+
+def test_the_frame_has_a_row_a_run(run, tmp_path):
+    fill(run)
+    run.note(scores={"contrast": {"kid": 0.25}}, resumed=[{"dirty": True}])
+    record.create("01-test", "01_baseline_dcgan", "", {"seed": 8, "batch_size": 5}, tmp_path)
+    frame = runs.frame(tmp_path).set_index("experiment")
+    assert frame.loc["02-test", ["seed", "scores.contrast.kid", "data.selection"]].tolist() == [7, 0.25, "faces"]
+    assert frame.loc["02-test", ["folder", "dirty", "steps"]].tolist() == [str(run.folder), True, 2]
+    assert frame.loc["01-test", "parameters.batch_size"] == 5
+    assert list(runs.frame(tmp_path / "none").columns) == runs.FIRST
+
+
+def test_a_run_does_not_go_on_with_another_second_domain(run):
+    faces, flags, letters = (emoji.load(name) for name in ("faces", "flags", "1f600"))
+    networks = {"generator": dcgan.Generator(4)}
+    run.begin(faces, networks, torch.device("cpu"), cartoons=flags)
+    run.checkpoint(1, {"step": 1})
+    run.note(resumed=[{"dirty": False}])
+    for cartoons in ({"cartoons": letters}, {}):
+        again = Run("02_improved_gan", {})
+        again.begin(faces, networks, torch.device("cpu"), **cartoons)
+        with pytest.raises(BadInput, match="begun with other settings: cartoons"):
+            again.restore()
+    again.begin(faces, networks, torch.device("cpu"), cartoons=flags)
+    assert again.restore() == {"step": 1}

@@ -11,6 +11,7 @@ import nbformat
 import pytest
 
 from emoji_lib import BadInput, RunFailed
+from emoji_lib.files import is_held
 from emoji_lib.runs import experiments, record, runner
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +20,12 @@ START = (
     "from emoji_lib.runs.run import Run\n"
     'run = Run("tiny", {name: globals()[name] for name in __annotations__})\nprint("began")'
 )
+NOTED = """import os, time
+from pathlib import Path
+from emoji_lib.runs.record import read_record, write_record
+folder = Path(os.environ["EMOJI_RUN"])
+write_record(folder, read_record(folder) | {"process": os.getpid()})
+"""
 ENDINGS = {
     "good": "run.note(told=[steps, name])\nrun.finish()",
     "raises": 'raise ZeroDivisionError("by naught")',
@@ -26,7 +33,8 @@ ENDINGS = {
     "exits": "import sys\nsys.exit(0)",
     "dies": "import os\nos.kill(os.getpid(), 9)",
     "forgets": "pass",
-    "half": "run.note(architecture={})\nrun.finish()",
+    "stopped": NOTED + "os.kill(os.getppid(), steps)\ntime.sleep(30)",
+    "late": "import os, time\nrun.finish()\nif not run.resumed:\n    os.kill(os.getppid(), steps)\n    time.sleep(30)",
 }
 
 
@@ -37,7 +45,8 @@ def laboratory(tmp_path, monkeypatch):
     folder.mkdir()
     entries = {}
     for name, ending in ENDINGS.items():
-        cells = [nbformat.v4.new_code_cell(source) for source in (PARAMETERS, START, ending, 'print("after")')]
+        start = START if "run." in ending else 'print("began")'  # which need not wait for torch
+        cells = [nbformat.v4.new_code_cell(source) for source in (PARAMETERS, start, ending, 'print("after")')]
         cells[0].metadata["tags"] = ["parameters"]
         nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / f"{name}.ipynb")
         entries[name] = {"notebook": name, "source": "a test", "parameters": {"steps": 5}}
@@ -60,6 +69,9 @@ def test_a_good_run(laboratory, capsys):
     executed = nbformat.read(folder / "notebook.ipynb", 4)
     assert [cell.execution_count for cell in executed.cells] == [1, 2, 3, 4, 5]
     assert str(laboratory) not in (folder / "notebook.ipynb").read_text()
+    record.write_record(folder, kept | {"dirty": False})
+    with pytest.raises(BadInput, match="changed parameters"):
+        runner.store(folder)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +82,6 @@ def test_a_good_run(laboratory, capsys):
         ("exits", "exited before its end"),
         ("dies", "kernel died"),
         ("forgets", "without finishing its run"),
-        ("half", "the run lacks device, data"),
     ],
 )
 def test_bad_endings_are_failed_runs_that_say_why(laboratory, name, reason):
@@ -89,26 +100,55 @@ def test_what_is_wrong_stops_before_anything_is_made(laboratory):
     assert not laboratory.exists()
 
 
-def test_the_same_run_twice_gets_two_folders(laboratory):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_stopped_notebook_is_an_interrupted_run(laboratory, number):
+    before = signal.signal(number, signal.SIG_DFL)  # also where the tests run under nohup
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            runner.run(experiments.plan("stopped", {"steps": int(number)}), out=laboratory)
+    finally:
+        signal.signal(number, before)
+    (folder,) = laboratory.iterdir()
+    assert record.read_record(folder)["status"] == "interrupted"
+
+
+def test_a_signal_after_the_run_is_finished_leaves_it_to_be_resumed(laboratory):
+    """Ctrl-C in the last cell, or the end of the time: the record must not call a notebook finished that is cut off."""
+    plan = experiments.plan("late", {"steps": int(signal.SIGINT)})
+    with pytest.raises(KeyboardInterrupt, match="stopped on request"):
+        runner.run(plan, out=laboratory)
+    (folder,) = laboratory.iterdir()
+    kept = record.read_record(folder)
+    assert kept["status"] == "interrupted"
+    assert "--resume" in kept["reason"]
+    assert runner.run(plan, out=laboratory, resume=True) == folder
+    assert record.read_record(folder)["status"] == "finished"
+    executed = nbformat.read(folder / "notebook.ipynb", 4)
+    assert [cell.execution_count for cell in executed.cells] == [1, 2, 3, 4, 5]
+
+
+def test_a_run_is_held_from_its_first_moment(laboratory, monkeypatch):
+    held = []
+    monkeypatch.setattr(runner, "_finish", lambda folder, plan: held.append(is_held(folder)))
+    write = record.write_record
+    monkeypatch.setattr(record, "write_record", lambda folder, one: held.append(is_held(folder)) or write(folder, one))
     first, second = (runner.run(experiments.plan("good", {}), out=laboratory) for _ in range(2))
+    assert held == [True] * 4
+    assert not is_held(first)
     assert second.name == f"{first.name}-2"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_stopped_run_keeps_a_checkpoint_and_goes_on(number, tmp_path):
-    """Ctrl-C, SIGTERM or a closed terminal at a real command line, while the kernel trains; then `--resume`."""
+def test_a_stopped_run_keeps_a_checkpoint_and_goes_on(tmp_path):
+    """Ctrl-C at a real command line, while the kernel trains; then `--resume`."""
     command = [sys.executable, "-m", "emoji_lib", "run", "02-quick", "-p", "features", "2", "--out", str(tmp_path)]
-    command += ["-p", "steps", "1500"]
-    heard = lambda: signal.signal(number, signal.SIG_DFL)  # noqa: E731  # also where the tests run under nohup
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
-    )
+    command += ["-p", "steps", "400", "-p", "eval_samples", "0"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while "steps of" not in (line := process.stdout.readline()):
         assert line, "the run ended before it began to train"
     while not list(tmp_path.glob("*/metrics.jsonl")):  # it trains
         time.sleep(0.1)
     time.sleep(0.5)
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     (folder,) = tmp_path.iterdir()
@@ -116,13 +156,13 @@ def test_a_stopped_run_keeps_a_checkpoint_and_goes_on(number, tmp_path):
     assert kept["status"] == "interrupted"
     assert kept["reason"] in error
     stopped = int(kept["reason"].split("step ")[1].split(" of")[0].replace(",", ""))
-    assert 0 < stopped < 1500
+    assert 0 < stopped < 400
     other = subprocess.run([*command, "--resume", "-p", "batch_size", "8"], cwd=ROOT, capture_output=True, text=True)
     assert other.returncode == 2
     assert "other parameters: batch_size 16 → 8" in other.stderr
     done = subprocess.run([*command, "--resume"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert f"going on from step {stopped:,} of 1,500" in done.stdout
+    assert f"going on from step {stopped:,} of 400" in done.stdout
     kept = record.read_record(folder)
     assert kept["status"] in record.GOOD  # a network this small may well collapse
     assert len(kept["resumed"]) == 1
@@ -133,9 +173,6 @@ def test_a_stopped_run_keeps_a_checkpoint_and_goes_on(number, tmp_path):
 
 def test_only_finished_runs_of_committed_code_and_defaults_are_stored(laboratory, monkeypatch):
     monkeypatch.setattr(record, "code", lambda: {"commit": "0" * 40, "dirty": False, "started": "2026-01-01"})
-    changed = runner.run(experiments.plan("good", {}), out=laboratory)
-    with pytest.raises(BadInput, match="changed parameters"):
-        runner.store(changed)
     plain = runner.run(experiments.plan("good", {"steps": 3}), out=laboratory)
     kept = record.read_record(plain)
     record.write_record(plain, kept | {"dirty": True})

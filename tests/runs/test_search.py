@@ -20,7 +20,6 @@ TINY = """
 import os, time
 from pathlib import Path
 from emoji_lib.runs.record import read_record, write_record
-time.sleep(1.5)
 folder = Path(os.environ["EMOJI_RUN"])
 scores = {name: {"kid": (rate - 0.3) ** 2} for name in ("contrast", "groups")}
 status = "collapsed" if rate > 0.7 else "finished"
@@ -53,20 +52,20 @@ def worker(notebooks, trials):
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
-def test_three_workers_of_which_one_is_killed(notebooks):
+def test_two_workers_of_which_one_is_killed(notebooks):
     journal = str(notebooks.parent / "study.journal")
-    workers = [worker(notebooks, 5) for _ in range(3)]
+    workers = [worker(notebooks, 2) for _ in range(2)]
     study, ended = search.open_study("tiny", journal), time.monotonic() + 60
     running = lambda: study.get_trials(states=(optuna.trial.TrialState.RUNNING,))  # noqa: E731
-    while len(running()) < 3 and time.monotonic() < ended:
-        time.sleep(0.05)
+    while len(running()) < 2 and time.monotonic() < ended:
+        time.sleep(0.02)
     workers[0].kill()
     for one in workers[1:]:
         _, error = one.communicate(timeout=120)
         assert one.returncode == 0, error
     workers[0].communicate()
     states = [trial.state.name for trial in study.get_trials()]
-    assert states.count("COMPLETE") + states.count("PRUNED") >= 5
+    assert states.count("COMPLETE") + states.count("PRUNED") >= 2
     (left,) = running()
     last = worker(notebooks, len(states) + 1)
     _, error = last.communicate(timeout=120)
@@ -80,7 +79,24 @@ def test_three_workers_of_which_one_is_killed(notebooks):
             kept = record.read_record(Path(trial.user_attrs["folder"]))
             assert (kept["status"] == "collapsed") == (trial.state.name == "PRUNED")
             assert kept["parameters"]["rate"] == trial.params["rate"]
-    assert search.text(study).splitlines()[1].split()[1] == "complete"
+    lines = search.text(study).splitlines()
+    assert lines[1].split() == ["number", "state", "value", "params_rate"]
+    assert sum(line.split()[1:3] == ["FAIL", "–"] for line in lines) == 1
+
+
+def test_workers_side_by_side_divide_the_threads_between_them(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    started, begin = [], subprocess.Popen
+
+    def start(command, env, **options):
+        started.append(env["OMP_NUM_THREADS"])
+        return begin([sys.executable, "-c", ""], env=env, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    monkeypatch.setattr(search, "work", lambda *_: started.append(os.environ["OMP_NUM_THREADS"]))
+    search.work_together("tiny", 1, str(tmp_path / "a.journal"), 3)
+    assert started == ["2", "2", "2"]
 
 
 def test_what_cannot_be_searched_is_said(notebooks, tmp_path):

@@ -1,42 +1,34 @@
 """Many processes that open runs and write the table at the same moment lose nothing."""
 
-import subprocess
-import sys
+import multiprocessing
 from pathlib import Path
 
-from emoji_lib.runs import record, table
-
-ROOT = Path(__file__).parents[2]
-START = """
-import sys, time
-from pathlib import Path
 from emoji_lib.files import write_whole
 from emoji_lib.runs import record, table
 
-out, readme = Path(sys.argv[1]), Path(sys.argv[2])
-while not (out / "go").exists():
-    time.sleep(0.001)
-for seconds in range(5):
-    folder = record.create("02-test", "02_improved_gan", "", {"seed": 1}, out)
-    record.write_record(folder, record.read_record(folder) | {"status": "finished", "seconds": seconds})
-    for path, (old, new) in table.updated(readme, out).items():
-        write_whole(path, lambda partial: partial.write_text(new, encoding="utf-8"))
-print("ready")
-"""
+
+def open_runs(begin, out: Path, readme: Path) -> None:
+    begin.wait()
+    for seconds in range(5):
+        folder = record.create("02-test", "02_improved_gan", "", {"seed": 1}, out)
+        record.write_record(folder, record.read_record(folder) | {"status": "finished", "seconds": float(seconds)})
+        for path, (_, new) in table.updated(readme, out).items():
+            write_whole(path, lambda partial, new=new: partial.write_text(new, encoding="utf-8"))
 
 
 def test_eight_at_once(tmp_path):
     readme = tmp_path / "front.md"
     readme.write_text(f"before\n{table.BEGIN}\n{table.END}\nafter\n", encoding="utf-8")
-    command = [sys.executable, "-c", START, tmp_path, readme]
-    writers = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(8)]
-    (tmp_path / "go").touch()
+    context = multiprocessing.get_context("fork")
+    begin = context.Barrier(8)  # nobody starts before all eight are there
+    writers = [context.Process(target=open_runs, args=(begin, tmp_path, readme)) for _ in range(8)]
     for writer in writers:
-        _, error = writer.communicate(timeout=120)
-        assert writer.returncode == 0, error.decode()
+        writer.start()
+    for writer in writers:
+        writer.join(120)
+    assert [writer.exitcode for writer in writers] == [0] * 8
     runs = record.runs_in(tmp_path)
-    assert len(runs) == 40
-    assert len({folder.name for folder, _ in runs}) == 40
+    assert len({folder.name for folder, _ in runs}) == len(runs) == 40
     assert all(kept["status"] == "finished" for _, kept in runs)
     assert not list(tmp_path.glob("**/.*partial"))
     text = readme.read_text(encoding="utf-8")

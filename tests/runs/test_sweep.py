@@ -3,7 +3,7 @@ import json
 import pytest
 
 from emoji_lib import BadInput
-from emoji_lib.__main__ import main
+from emoji_lib.cli import main
 from emoji_lib.runs import experiments, record, sweep
 from emoji_lib.show import plots, report
 
@@ -71,10 +71,9 @@ def test_the_table_and_the_ranks(tmp_path):
         (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     put(tmp_path, f"{NAME}-4", "failed")
     rows = [one for one in sweep.table(NAME, tmp_path) if one[2]]
-    text = report.sweep_table(rows).splitlines()
-    assert len(text) == 2 + 4
-    assert "| finished | 1.00, 2.00 |" in text[2]
-    assert "| failed | – | – | – |" in text[5]
+    shown = report.sweep_table(rows)
+    assert shown[["state", "last loss D, G"]].values.tolist() == [["finished", "1.00, 2.00"]] * 3 + [["failed", "–"]]
+    assert shown.filter(like="KID").loc["4"].tolist() == ["–", "–"]
     assert [row.name[-1] for row, *_ in report.ranked(rows, "kid")] == ["2", "3", "1"]
     assert [row.name[-1] for row, *_ in report.ranked(rows, "coverage")] == ["2", "3", "1"]
     axes, good = report.sweep_axes(rows, "kid")
@@ -90,7 +89,7 @@ def test_settings_that_are_words_stand_in_the_table_and_the_picture(tmp_path):
             tmp_path, f"{NAME}-{number}", "finished", scores=scores(number / 4), parameters={"features": words}
         )
         rows.append((experiments.sweep(NAME)[number], folder, record.read_record(folder)))
-    assert "| 512 > 128 |" in report.sweep_table(rows)
+    assert report.sweep_table(rows)["features"].tolist() == ["512 > 128", "256 > 64"]
     assert plots.parallel(*report.sweep_axes(rows, "kid")).width > 500
     with pytest.raises(BadInput, match="no run of this sweep has the score 'frechet'"):
         report.sweep_axes(rows, "frechet")

@@ -8,10 +8,11 @@ import torch
 from PIL import Image
 
 from emoji_lib import BadInput
-from emoji_lib.__main__ import main
+from emoji_lib.cli import main
 from emoji_lib.data import encoders
 from emoji_lib.measure import text_match
 from emoji_lib.nets import dcgan, emotigan
+from emoji_lib.runs import record
 from emoji_lib.show import phrases, sampler
 from emoji_lib.train.checkpoint import save_weights
 
@@ -21,14 +22,12 @@ KNOWN = [("happy cat", "😸"), ("grinning cat", "😸"), ("dog face", "🐶")]
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run's folder with an untrained generator that knows three phrases of two emoji."""
-    folder = tmp_path_factory.mktemp("runs") / "06-tiny"
-    folder.mkdir()
+    folder = record.create("06-tiny", "06_text_to_emoji", "", {"seed": 3}, tmp_path_factory.mktemp("runs"))
     torch.manual_seed(0)
     generator = emotigan.Generator(4, 7, projected=5, known=3, **dcgan.IMPROVED)
     generator.phrases.copy_(torch.from_numpy(encoders.Ngrams().encode([phrase for phrase, _ in KNOWN])))
     facts = {"mode": "RGBA", "premultiplied": True, "encoder": "ngrams", "phrases": KNOWN}
     save_weights(folder / sampler.WEIGHTS, generator, **facts)
-    (folder / "record.json").write_text("{}")
     return folder
 
 
@@ -47,6 +46,10 @@ def test_pngs_and_a_sheet_that_repeat(run, tmp_path, capsys):
     ]
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+    commit = record.read_record(run)["commit"]
+    for name, index in {"happy-cats-01": "1", "happy-cats": "0 to 2"}.items():
+        origin = {"run": run.name, "commit": commit, "seed": "5", "index": index}
+        assert Image.open(tmp_path / "one" / f"{name}.png").text == origin
     first, second = (np.asarray(Image.open(tmp_path / "one" / f"happy-cats-0{n}.png")) for n in range(2))
     assert first.shape == (72, 72, 4)
     assert not np.array_equal(first, second)
@@ -82,7 +85,7 @@ def test_emoji_and_long_texts_are_read(run, tmp_path, capsys):
     ("arguments", "says"),
     [
         (("  ",), "the phrase '  ' has no words"),
-        (("cat", "--n", "0"), "--n 0 is not between 1 and 10,000"),
+        (("cat", "--n", "0"), "--n 0 is not between 1 and 100,000"),
         (("cat", "--seed", "-1"), "--seed -1 is not between"),
         (("cat", "--n", "1000000000000"), "--n 1000000000000 is not between"),
         (("\udcff",), "has no words"),
@@ -97,9 +100,9 @@ def test_bad_input_is_one_clear_error(run, tmp_path, capsys, arguments, says):
 
 
 def test_other_generators_draw_no_phrases(run, tmp_path, capsys):
-    save_weights(tmp_path / sampler.WEIGHTS, dcgan.Generator(4), mode="RGBA", premultiplied=True)
-    (tmp_path / "record.json").write_text("{}")
-    code, _, error = draw(tmp_path, capsys, "cat")
+    other = record.create("02-tiny", "02_improved_gan", "", {}, tmp_path)
+    save_weights(other / sampler.WEIGHTS, dcgan.Generator(4), mode="RGBA", premultiplied=True)
+    code, _, error = draw(other, capsys, "cat")
     assert code == 2
     assert "draws no phrases; give a run of notebook 06" in error
 
@@ -110,7 +113,7 @@ def test_samples_without_a_phrase_take_known_ones(run):
 
 
 def test_an_untrained_generator_matches_by_chance(run):
-    """And the real pictures, asked of themselves, match for certain."""
+    """And the real pictures match themselves for certain."""
     artist = phrases.PhraseSampler(run)
     found = phrases.evaluate(artist, "faces:train", 40)
     for kind in ("seen", "paraphrases", "unseen concepts"):

@@ -7,19 +7,18 @@ import pytest
 import torch
 from PIL import Image
 
-from emoji_lib.__main__ import main
+from emoji_lib.cli import main
 from emoji_lib.nets import cyclegan, dcgan
+from emoji_lib.runs import record
 from emoji_lib.show import sampler
 from emoji_lib.train.checkpoint import save_weights
 
 
 @pytest.fixture
 def run(tmp_path):
-    folder = tmp_path / "07-tiny"
-    folder.mkdir()
+    folder = record.create("07-tiny", "07_memoji_cyclegan", "", {"seed": 7, "selection": "twemoji"}, tmp_path)
     torch.manual_seed(0)
     save_weights(folder / sampler.WEIGHTS, cyclegan.Generator(2, 1), mode="RGBA", premultiplied=True, size=32)
-    (folder / "record.json").write_text('{"parameters": {"selection": "twemoji"}}')
     return folder
 
 
@@ -38,8 +37,10 @@ def test_any_png_or_jpeg_becomes_an_rgba_png(run, tmp_path, capsys):
     assert code == 0
     files = [pair["file"] for pair in json.loads(out)["translations"]]
     assert [file.rsplit("/", 1)[1] for file in files] == ["0000-me.png", "0001-you.png", "0002-me.png"]  # two of a name
-    for file in files:
+    for index, file in enumerate(files):
         assert np.asarray(Image.open(file)).shape == (32, 32, 4)
+        commit = record.read_record(run)["commit"]
+        assert Image.open(file).text == {"run": run.name, "commit": commit, "seed": "7", "index": str(index)}
     assert "it has learned from twemoji" in translate(run, capsys, given[0], "--out", tmp_path / "out")[1]
 
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from emoji_lib import BadInput
 from emoji_lib.nets import cyclegan
-from emoji_lib.train import device
+from emoji_lib.train import device, losses
 from emoji_lib.train.cyclegan import CycleGAN, Pool, cost
 
 FACES, CARTOONS = (torch.rand(2, 4, 32, 32, generator=torch.Generator().manual_seed(n)) * 2 - 1 for n in (1, 2))
@@ -29,9 +29,9 @@ def test_the_step_written_out(loss, penalty, monkeypatch):
     ours = system(loss=loss, **settings, learning_rate_g=1e-3, learning_rate_d=3e-4)
     to_cartoon, to_face, cartoons, faces = (copy.deepcopy(network) for network in ours.networks.values())
     translators = [*to_cartoon.parameters(), *to_face.parameters()]
-    judges = [*cartoons.parameters(), *faces.parameters()]
+    critics = [*cartoons.parameters(), *faces.parameters()]
     adam_g = torch.optim.Adam(translators, 1e-3, (0.5, 0.999))
-    adam_d = torch.optim.Adam(judges, 3e-4, (0.5, 0.999))
+    adam_d = torch.optim.Adam(critics, 3e-4, (0.5, 0.999))
 
     def is_real(logits, yes):
         target = torch.full_like(logits, float(yes))
@@ -41,9 +41,9 @@ def test_the_step_written_out(loss, penalty, monkeypatch):
             else F.binary_cross_entropy_with_logits(logits, target)
         )
 
-    def slope(judge, images):
+    def slope(critic, images):
         images = images.clone().requires_grad_()
-        grads = [torch.autograd.grad(judge(one[None]).sum(), one, create_graph=True)[0] for one in images]
+        grads = [torch.autograd.grad(critic(one[None]).sum(), one, create_graph=True)[0] for one in images]
         return sum((grad**2).sum() for grad in grads) / len(images)
 
     for taken in range(2):
@@ -126,6 +126,8 @@ def test_bad_settings_are_named():
         ({"pool_size": -1}, "pool_size -1"),
         ({"loss": "hinge"}, "unknown loss"),
         ({"loss": "softmax"}, "answer by patches"),
+        ({"loss": losses.LOSSES["bce"]._replace(whole_batch=True)}, "answer by patches"),
+        ({"loss": losses.LOSSES["bce"]._replace(simultaneous=True)}, "simultaneous updates"),
     ):
         with pytest.raises(BadInput, match=says):
             system(**settings)

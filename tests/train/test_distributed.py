@@ -1,5 +1,6 @@
 """Two real processes (gloo) against one with the same global batch."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -35,11 +36,11 @@ class BothStreams(gan.GAN):
         super().__init__(*networks, seed=seed, **settings)
         self.streams = [torch.Generator().manual_seed(seed + SEED_STRIDE * (1 + rank)) for rank in range(2)]
 
-        alone = self.generator.noise
+        single = self.generator.noise
 
         def noise(n, rng):
             if rng is not self.rng:  # the fixed latents
-                return alone(n, rng)
+                return single(n, rng)
             return torch.cat([torch.randn(n // 2, 100, generator=stream) for stream in self.streams])
 
         self.generator.noise = noise
@@ -55,13 +56,20 @@ def weights(state: dict) -> torch.Tensor:
     return torch.cat([tensor.flatten() for tensor in state.values()])
 
 
-@pytest.mark.parametrize("loss", ["bce", "softmax", "cycle"])
-def test_two_processes_equal_one_with_the_same_global_batch(loss, tmp_path, monkeypatch):
-    done = launch(two_processes.__file__, tmp_path, loss)
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """What each of two processes ends with, for every kind of training."""
+    folder = tmp_path_factory.mktemp("two")
+    done = launch(two_processes.__file__, folder)
     assert done.returncode == 0, done.stderr
-    one, other = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
+
+
+@pytest.mark.parametrize("kind", ["bce", "softmax", "cycle"])
+def test_two_processes_equal_one_with_the_same_global_batch(kind, two, monkeypatch):
+    one, other = (found[kind] for found in two)
     monkeypatch.setattr(device, "number_format", lambda _: "fp32")
-    together, notes = two_processes.train_cycle() if loss == "cycle" else two_processes.train(loss, BothStreams)
+    together, notes = two_processes.train(kind, BothStreams)
     for name, expected in together.state_dict()["networks"].items():
         assert torch.equal(weights(one["networks"][name]), weights(other["networks"][name])), name
         # By the mean, as Adam makes a step of a gradient that is rounding alone (the last bias under the softmax loss).
@@ -70,6 +78,23 @@ def test_two_processes_equal_one_with_the_same_global_batch(loss, tmp_path, monk
     assert one["facts"] == other["facts"] == pytest.approx(notes.facts, rel=1e-4, abs=2e-3)
     first, second = (torch.randn(8, generator=stream(state)) for state in one["rng"])
     assert not torch.equal(first, second)  # states may differ where the numbers do not
+
+
+@pytest.mark.parametrize("name", ["generator", "average"])
+def test_running_statistics_are_the_mean_of_what_each_process_has_seen(name, two):
+    """Batch norm normalises each process's own part; what is sampled and kept must not be rank 0's alone."""
+    torch.manual_seed(0)
+    plain = [dcgan.Generator(4)]
+    plain.append(copy.deepcopy(plain[0]))
+    for rank, generator in enumerate(plain):
+        rng = torch.Generator().manual_seed(3 + SEED_STRIDE * (1 + rank))
+        for _ in range(two_processes.STEPS):
+            generator(generator.noise(two_processes.GLOBAL_BATCH // 2, rng))
+    states = [found["batch norm"]["networks"][name] for found in two]
+    for key, first in plain[0].state_dict().items():
+        expected = (first + plain[1].state_dict()[key]) / 2
+        for state in states:
+            torch.testing.assert_close(state[key], expected.to(first.dtype), atol=1e-6, rtol=1e-5)
 
 
 def test_each_process_goes_on_with_its_own_random_numbers():
@@ -95,7 +120,7 @@ def test_a_batch_that_does_not_divide_is_refused():
     class Fabric:
         global_rank, world_size = 1, 2
 
-    together = distributed.Distributed(Fabric())
-    assert together.part(torch.arange(6)).tolist() == [3, 4, 5]
+    several = distributed.Distributed(Fabric())
+    assert several.part(torch.arange(6)).tolist() == [3, 4, 5]
     with pytest.raises(BadInput, match="batch_size 5 does not divide among 2 processes"):
-        together.part(torch.arange(5))
+        several.part(torch.arange(5))

@@ -114,7 +114,7 @@ def test_a_progress_line_is_plain_and_says_how_long(capsys):
 
 
 class Falling:
-    """A monitor that calls the run collapsed at its third look."""
+    """A monitor that calls the run collapsed at its third evaluation."""
 
     def __init__(self, ignore_collapse: bool = False):
         self.trace, self.ignore_collapse = [], ignore_collapse

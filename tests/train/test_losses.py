@@ -53,7 +53,7 @@ def test_gradients(name, side):
     assert torch.autograd.gradcheck(loss, (REAL.clone().requires_grad_(), FAKE[:4].clone().requires_grad_()))
 
 
-def test_which_way_the_discriminator_is_pulled():
+def test_which_way_the_discriminator_learns():
     real, fake = REAL.clone().requires_grad_(), FAKE.clone().requires_grad_()
     on_real, on_fake = torch.autograd.grad(losses.bce_discriminator(real, fake), (real, fake))
     assert (on_real < 0).all()  # descending raises real logits

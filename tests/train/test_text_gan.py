@@ -1,4 +1,4 @@
-"""The training step of networks that are told a phrase."""
+"""The training step of networks that are given captions."""
 
 import copy
 
@@ -13,7 +13,7 @@ from emoji_lib.train.losses import noisy
 from emoji_lib.train.system import SEED_STRIDE
 from emoji_lib.train.text_gan import TextGAN
 
-TOLD = F.normalize(torch.randn(6, 5, generator=torch.Generator().manual_seed(3)))
+CAPTIONS = F.normalize(torch.randn(6, 5, generator=torch.Generator().manual_seed(3)))
 REAL = torch.rand(6, 4, 72, 72, generator=torch.Generator().manual_seed(4)) * 2 - 1
 
 
@@ -21,12 +21,12 @@ def system(condition="project", **settings) -> TextGAN:
     torch.manual_seed(0)
     design = {"embedding": 5, "projected": 3, **dcgan.IMPROVED}
     generator = emotigan.Generator(4, 7, known=6, **design)
-    generator.phrases.copy_(TOLD)
+    generator.phrases.copy_(CAPTIONS)
     return TextGAN(generator, emotigan.Discriminator(4, condition=condition, kernels=3, **design), **settings)
 
 
 def test_the_step_written_out(monkeypatch):
-    """Wrong captions among the fakes, the pull, and both gradients from the same logits, by the plainest code."""
+    """Mismatched captions, the L1 distance, and both gradients from the same logits, by the plainest code."""
     monkeypatch.setattr(device, "number_format", lambda _: "fp32")
     ours = system(loss="softmax", mismatched_captions=True, l1_weight=3.0, learning_rate_g=1e-3, learning_rate_d=1e-3)
     generator, discriminator = (copy.deepcopy(ours.networks[name]) for name in ("generator", "discriminator"))
@@ -34,10 +34,10 @@ def test_the_step_written_out(monkeypatch):
     optimizers = [torch.optim.Adam(one.parameters(), 1e-3, (0.5, 0.999)) for one in (generator, discriminator)]
     before = [parameter.clone() for one in (generator, discriminator) for parameter in one.parameters()]
     for _ in range(2):
-        facts = ours.step(REAL, TOLD)
-        drawn = generator(torch.cat((torch.randn(6, 7, generator=rng), TOLD), 1))
-        wrong = TOLD[torch.randint(6, (6,), generator=rng)]
-        on_real, on_fake = discriminator(REAL, TOLD), power_free(discriminator, drawn, TOLD)
+        facts = ours.step(REAL, CAPTIONS)
+        drawn = generator(torch.cat((torch.randn(6, 7, generator=rng), CAPTIONS), 1))
+        wrong = CAPTIONS[torch.randint(6, (6,), generator=rng)]
+        on_real, on_fake = discriminator(REAL, CAPTIONS), power_free(discriminator, drawn, CAPTIONS)
         refused = torch.cat((on_fake, power_free(discriminator, REAL, wrong)))
         loss_g = losses.softmax_generator(on_real, on_fake)
         loss_d = losses.softmax_discriminator(on_real, refused)
@@ -61,10 +61,10 @@ def test_the_step_written_out(monkeypatch):
     )
 
 
-def power_free(discriminator, images, told):
-    """A look that leaves spectral norm's buffers alone, as a cached one does."""
+def power_free(discriminator, images, captions):
+    """A forward pass that leaves spectral norm's buffers alone, as a cached one does."""
     discriminator.eval()
-    logits = discriminator(images, told)
+    logits = discriminator(images, captions)
     discriminator.train()
     return logits
 
@@ -74,7 +74,7 @@ def test_noise_on_what_the_discriminator_sees_fades():
     apart = []
     for _ in range(6):
         apart.append((ours.discriminator_input(REAL) - REAL).std().item())
-        ours.step(REAL, TOLD)
+        ours.step(REAL, CAPTIONS)
     assert apart[:5] == pytest.approx([0.5, 0.375, 0.25, 0.125, 0], abs=0.01)
     assert apart[5] == 0
     again = system(input_noise=0.5, input_noise_steps=4)
@@ -82,10 +82,10 @@ def test_noise_on_what_the_discriminator_sees_fades():
     assert again.steps_taken == 6
 
 
-def test_blurred_and_dropped_phrases():
-    many = TOLD[:1].expand(4000, -1)
-    blurred = system(embedding_noise=0.3).perturb(many)
-    assert (blurred - many).norm(dim=1).square().mean().sqrt() == pytest.approx(0.3, rel=0.03)
+def test_perturbed_and_dropped_captions():
+    many = CAPTIONS[:1].expand(4000, -1)
+    perturbed = system(embedding_noise=0.3).perturb(many)
+    assert (perturbed - many).norm(dim=1).square().mean().sqrt() == pytest.approx(0.3, rel=0.03)
     kept = system(caption_dropout=0.25).drop_captions(many).abs().sum(1) > 0
     assert kept.float().mean() == pytest.approx(0.75, abs=0.03)
     assert torch.equal(system().drop_captions(system().perturb(many)), many)
@@ -103,14 +103,14 @@ def test_a_run_in_pieces_equals_one_in_one_go(condition):
     }
     straight, pieces = (system(condition, loss=noisy(0.0), **settings) for _ in range(2))
     for _ in range(4):
-        straight.step(REAL, TOLD)
+        straight.step(REAL, CAPTIONS)
     for _ in range(2):
-        pieces.step(REAL, TOLD)
+        pieces.step(REAL, CAPTIONS)
     state = copy.deepcopy(pieces.state_dict())
     pieces = system(condition, loss=noisy(0.0), **settings)
     pieces.load_state_dict(state)
     for _ in range(2):
-        pieces.step(REAL, TOLD)
+        pieces.step(REAL, CAPTIONS)
     for name, module in straight.modules().items():
         for one, other in zip(module.parameters(), pieces.modules()[name].parameters(), strict=True):
             assert torch.equal(one, other), name
@@ -121,9 +121,9 @@ def test_uncertain_targets_by_torchs_own_cross_entropy():
     torch.manual_seed(1)
     ours = noisy(0.2).discriminator(*logits)
     torch.manual_seed(1)
-    doubts = [0.2 * torch.rand_like(some) for some in logits]
-    targets = 1 - doubts[0], doubts[1]
-    assert all(doubt.min() >= 0 and doubt.max() <= 0.2 for doubt in doubts)
+    noises = [0.2 * torch.rand_like(some) for some in logits]
+    targets = 1 - noises[0], noises[1]
+    assert all(noise.min() >= 0 and noise.max() <= 0.2 for noise in noises)
     theirs = sum(F.binary_cross_entropy_with_logits(some, of) for some, of in zip(logits, targets, strict=True))
     torch.testing.assert_close(ours, theirs)
     for width in (-0.1, 0.5):

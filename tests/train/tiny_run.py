@@ -24,14 +24,12 @@ def main(folder: Path, steps: int, checkpoint_every: float) -> None:
     if (folder / "record.json").exists():
         record.write_record(folder, record.read_record(folder) | {"resumed": [record.code()]})
     else:
-        folder.mkdir(parents=True, exist_ok=True)
-        record.write_record(folder, {"status": "interrupted", "parameters": {"steps": steps}})
+        record.create("tiny", "tiny", "", {"steps": steps}, folder.parent).rename(folder)
     os.environ[record.FOLDER_VARIABLE] = str(folder)
     run = Run("tiny", {})
     faces = emoji.load("faces")
     torch.manual_seed(0)
-    options = {"bias": True, "activation": "gelu", "norm": "spectral", "init": "orthogonal"}
-    generator, discriminator = dcgan.Generator(2, **options), dcgan.Discriminator(2, **options)
+    generator, discriminator = dcgan.Generator(2, **dcgan.IMPROVED), dcgan.Discriminator(2, **dcgan.IMPROVED)
     system = GAN(generator, discriminator, loss="softmax", ema=0.9, augment=ShiftAndFlip(0.8))
     run.begin(faces, system.networks, torch.device("cpu"))
     print("training", flush=True)

@@ -1,4 +1,4 @@
-"""One of several processes that train a tiny system: `torchrun two_processes.py OUT LOSS`."""
+"""One of several processes that train tiny systems, one after another: `torchrun two_processes.py OUT`."""
 
 import sys
 from pathlib import Path
@@ -12,6 +12,7 @@ from emoji_lib.train import cyclegan as training
 from emoji_lib.train import device, distributed, gan, loop
 
 STEPS, GLOBAL_BATCH = 4, 6
+KINDS = ("bce", "softmax", "cycle", "batch norm")
 
 
 class Nowhere:
@@ -31,17 +32,21 @@ class Nowhere:
     def trained(self, **facts): ...
 
 
-def train(loss: str, system=gan.GAN) -> tuple[gan.GAN, Nowhere]:
+def train(kind: str, system=gan.GAN) -> tuple[gan.GAN, Nowhere]:
     torch.manual_seed(distributed.processes().rank)  # weights of rank 0 must win
+    if kind == "cycle":
+        return train_cycle()
+    settings = {"loss": "softmax" if kind == "softmax" else "bce", "ema": 0.5, "seed": 3}
     options = dcgan.IMPROVED | {"norm": "none"}
+    if kind == "batch norm":  # weights that stay, so that running statistics are all that changes
+        options, settings = {}, settings | {"learning_rate_g": 0.0, "learning_rate_d": 0.0}
     generator, discriminator = dcgan.Generator(4, **options), dcgan.Discriminator(4, **options)
-    gan, notes = system(generator, discriminator, loss=loss, ema=0.5, seed=3), Nowhere()
+    gan, notes = system(generator, discriminator, **settings), Nowhere()
     loop.train(gan, Batches(emoji.load("faces").images, GLOBAL_BATCH, seed=0), STEPS, notes, generator.latents(2, 0))
     return gan, notes
 
 
 def train_cycle() -> tuple[training.CycleGAN, Nowhere]:
-    torch.manual_seed(distributed.processes().rank)
     networks = [cyclegan.Generator(2, 1), cyclegan.ShortcutGenerator(2, 1)]
     networks += [cyclegan.Discriminator(2, 1), cyclegan.Discriminator(2, 1, norm="none")]
     system, notes = training.CycleGAN(*networks, steps=STEPS, pool_size=0, r1_weight=0.1), Nowhere()
@@ -53,6 +58,9 @@ def train_cycle() -> tuple[training.CycleGAN, Nowhere]:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     device.number_format = lambda _: "fp32"
-    system, notes = train_cycle() if sys.argv[2] == "cycle" else train(sys.argv[2])
-    state = {"networks": system.state_dict()["networks"], "facts": notes.facts, "rng": notes.state["system"]["rng"]}
-    torch.save(state, Path(sys.argv[1]) / f"{distributed.processes().rank}.pt")
+    found = {}
+    for kind in KINDS:
+        system, notes = train(kind)
+        found[kind] = {"facts": notes.facts, "rng": notes.state["system"]["rng"]}
+        found[kind]["networks"] = system.state_dict()["networks"]
+    torch.save(found, Path(sys.argv[1]) / f"{distributed.processes().rank}.pt")

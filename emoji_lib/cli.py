@@ -1,0 +1,369 @@
+"""The command line: `python -m emoji_lib COMMAND`. Each command is a function here; its docstring is the help."""
+
+import importlib.util
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emoji_lib import BadInput, RunFailed
+
+# Commands import what they need when they run, so that `--help` and `data` answer without waiting for torch.
+PROGRAM = "python -m emoji_lib"
+app = typer.Typer(help="A laboratory for emoji GANs.", add_completion=False, rich_markup_mode=None)
+
+
+def _path(given: str | Path) -> Path:
+    return Path(given).expanduser()
+
+
+# Arguments and options: first those of several commands
+Json = Annotated[bool, typer.Option("--json", help="print facts for machines")]
+N = Annotated[int, typer.Option(help="how many pictures")]
+Seed = Annotated[int | None, typer.Option(help="the seed of the random numbers")]
+Out = Annotated[Path | None, typer.Option(parser=_path, metavar="DIR", help="a folder for what is made")]
+Weights = Annotated[str, typer.Option("--run", help="a run, or an experiment (its newest run)")]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="a run's folder or name, or an experiment (its newest run)")]
+Kept = Annotated[Path | None, typer.Option("--out", parser=_path, help="where runs' folders are (default: results/)")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda (default: what the experiment says, or auto)")]
+Jobs = Annotated[int, typer.Option(min=1, help="how many side by side")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="a name in notebooks/experiments.yaml")]
+Folder = Annotated[Path | None, typer.Argument(parser=_path, help="a folder of your own PNGs instead of Twemoji")]
+Runs = Annotated[list[str], typer.Argument(metavar="RUN", help="runs, finished and with no parameter changed")]
+Made = Annotated[Path | None, typer.Option("--out", parser=_path, help="where to make its folder (default: runs/)")]
+Pairs = Annotated[
+    list[str], typer.Option("-p", "--parameter", parser=tuple, metavar="KEY VALUE", help="change a default")
+]
+Board = Annotated[bool, typer.Option("--board", help="write TensorBoard events into the run's folder (board/)")]
+Resume = Annotated[bool, typer.Option("--resume", help="go on with the newest run that is not finished")]
+Faces = Annotated[list[Path], typer.Argument(parser=_path, metavar="IMAGE", help="faces that fill a PNG or JPEG")]
+Steps = Annotated[int | None, typer.Option(min=1, help="training steps of each (default: 1500)")]
+Check = Annotated[bool, typer.Option("--check", help="change nothing; fail when the table is stale")]
+Names = Annotated[list[str], typer.Argument(metavar="NAME", help="only these, also where they failed before")]
+Minutes = Annotated[float, typer.Option(min=0, help="stop by then; what is cut off goes on at the next call")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would run, and about how long")]
+Trials = Annotated[int, typer.Option(min=1, help="stop when so many ended or collapsed")]
+Storage = Annotated[str, typer.Option(help="a journal file or database URL to share (default: in runs/)")]
+Vendors = Annotated[list[str], typer.Option(metavar="VENDOR", help="whose designs (default: google twitter)")]
+MoreVendors = Annotated[list[str], typer.Argument(metavar="VENDOR", help="more, as in --vendors google twitter")]
+Sizes = Annotated[list[int], typer.Option(metavar="SIZE", help="batch sizes (default: 5 64 256)")]
+MoreSizes = Annotated[list[int], typer.Argument(metavar="SIZE", help="more, as in --batch 5 64")]
+Features = Annotated[int, typer.Option(min=1, help="feature maps next to the picture")]
+
+
+def command(example: str) -> Callable:
+    """Register a function as the command that its example begins with."""
+    return app.command(example.split()[0], epilog=f"example: {PROGRAM} {example}")
+
+
+def _show(facts: list | dict, as_json: bool, lines: Iterable[str]) -> None:
+    """Print facts for machines, or lines for people."""
+    print(json.dumps(facts, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
+
+
+@command("data --json")
+def data(folder: Folder = None, as_json: Json = False) -> None:
+    """Where the emoji come from, how many, hash and selections."""
+    from emoji_lib.data import emoji, split
+
+    library = emoji.open_library(folder)
+    source, parts = library.source, [split.part_of(one) for one in library.emoji]
+    facts = {"source": source.found, "version": source.version, "folder": str(source.folder)}
+    facts |= {"images": len(library.emoji), "size": library.images.shape[-1]}
+    facts |= {"sha256": library.sha256(range(len(library.emoji))), "selections": library.counts()}
+    facts |= {"split": {part: parts.count(part) for part in split.PARTS}}
+    lines = [f"{facts['images']:,} emoji of {facts['size']}×{facts['size']} pixels from {source}"]
+    lines += [f"in {facts['folder']}\nsha256 {facts['sha256']}\n\nselections:"]
+    lines += [f"  {name:<20} {n:>5,}  {emoji.SELECTIONS[name].about}" for name, n in facts["selections"].items()]
+    in_parts = ", ".join(f"{part} {count:,}" for part, count in facts["split"].items())
+    _show(facts, as_json, [*lines, f"\nsplit by concept (faces:train, flags:test, …): {in_parts}"])
+
+
+@command("list")
+def list_experiments(as_json: Json = False) -> None:
+    """Every experiment, its state and newest run."""
+    from emoji_lib.files import is_held
+    from emoji_lib.runs import experiments
+    from emoji_lib.runs.record import RESULTS, RUNS, newest, runs_in
+
+    runs, rows, lines = runs_in(RUNS, RESULTS), [], []
+    width = max(map(len, experiments.load()))
+    for name, one in experiments.load().items():
+        folder, record = newest(name, runs) or (None, {"status": "not run"})
+        state = "running" if folder and is_held(folder) else record["status"]
+        row = {"experiment": name, "notebook": one.notebook, "source": one.source, "about": one.about}
+        rows.append(row | {"state": state, "newest": str(folder) if folder else None})
+        lines.append(f"{name:<{width}}  {one.notebook:<18}  {state:<11}  {one.about}")
+        lines += [f"{'':<{width}}  newest: {folder}"] if folder else []
+    _show(rows, as_json, lines)
+
+
+@command("run 02-quick -p selection 🥸+😎 -p steps 500")
+def run(
+    name: Name, pairs: Pairs = (), seed: Seed = None, out: Made = None, board: Board = False, resume: Resume = False
+) -> None:
+    """Run an experiment: its notebook in a fresh kernel."""
+    from emoji_lib.runs import experiments
+
+    plan = experiments.plan(name, dict(pairs) | ({} if seed is None else {"seed": seed}))
+    if not 0 <= plan.parameters.get("seed", 0) < 2**32:
+        raise BadInput(f"seed {plan.parameters['seed']} is not between 0 and 2**32 - 1")
+
+    from emoji_lib.runs import runner  # only now: it takes a while
+    from emoji_lib.runs.record import BOARD_VARIABLE, read_record
+
+    if board:
+        if importlib.util.find_spec("tensorboard") is None:
+            raise BadInput("--board needs TensorBoard: pip install -r requirements-extras.txt")
+        os.environ[BOARD_VARIABLE] = "1"
+    folder = runner.run(plan, out=(out or runner.RUNS).resolve(), resume=resume)
+    if folder is None:  # another process keeps the record
+        return
+    seconds = round(read_record(folder)["seconds"])
+    print(f"\nfinished in {seconds // 60}:{seconds % 60:02d}")
+    parts = {"samples": "sample.png", "losses": "loss.png", "record": "record.json", "notebook": "notebook.ipynb"}
+    for label, file in parts.items():
+        if (folder / file).is_file():
+            print(f"  {label:<9} {runner.shown(folder / file)}")
+
+
+@command("store 02-quick")
+def store(runs: Runs) -> None:
+    """Put a run's executed notebook, with its outputs, in notebooks/."""
+    from emoji_lib.runs import runner
+    from emoji_lib.runs.record import find_run
+
+    for given in runs:
+        print(f"stored {runner.shown(runner.store(find_run(given, 'notebook.ipynb')))}")
+
+
+@command("sample 02-quick --n 16 --seed 0 --out faces")
+def sample(run: Run, n: N = 16, seed: Seed = 0, out: Out = Path("samples")) -> None:
+    """Draw from a trained generator: PNGs with transparency."""
+    from emoji_lib.runs.record import find_run
+    from emoji_lib.show import sampler
+
+    folder = find_run(run, sampler.WEIGHTS)
+    images, facts = sampler.draw(folder, n, seed)
+    sampler.save(images, out, sampler.origin(folder, seed))
+    print(f"{n} {facts['mode']} PNGs in {out}/")
+
+
+@command('draw "happy cat" --n 8')
+def draw(
+    phrase: Annotated[str, typer.Argument(metavar="TEXT", help="what to draw, in a few words or emoji")],
+    n: N = 8,
+    seed: Seed = 0,
+    truncation: Annotated[float, typer.Option(help="how far the noise reaches: 0 is the typical picture")] = 1.0,
+    run: Weights = "06-phrases",
+    out: Out = Path("drawn"),
+    as_json: Json = False,
+) -> None:
+    """Emoji for a phrase: PNGs with transparency, and all on one sheet."""
+    from emoji_lib.runs.record import find_run
+    from emoji_lib.show import phrases, plots, sampler
+
+    phrase = phrases.read(phrase)
+    folder = find_run(run, sampler.WEIGHTS)
+    artist = phrases.PhraseSampler(folder)
+    images = artist.draw(phrase, n, seed, truncation)
+    name, source = phrases.file_name(phrase), sampler.origin(folder, seed)
+    paths = sampler.save(images, out, source, names=[f"{name}-{index:02d}" for index in range(n)])
+    sheet = plots.contact_sheet(images, premultiplied=False, columns=min(n, 8))
+    sampler.save_png(out / f"{name}.png", sheet, source, f"0 to {n - 1}")
+    near, unknown = artist.near(phrase), artist.encoder.unknown(phrase)
+    facts = {"phrase": phrase, "run": folder.name, "files": list(map(str, paths)), "sheet": str(out / f"{name}.png")}
+    nearest = [{"phrase": known, "emoji": emoji, "cosine": cosine} for known, emoji, cosine in near]
+    lines = [f"not known to the text encoder, and left out: {', '.join(unknown)}"] if unknown else []
+    lines.append("nearest known: " + ", ".join(f"{emoji} {known} ({cosine:.2f})" for known, emoji, cosine in near))
+    if near[0][2] < phrases.STRANGE:
+        lines.append(f"{folder.name} has learned nothing near {phrase!r}: expect no likeness, or try plainer words")
+    lines.append(f"{n} PNGs of {phrase!r} in {out}/, all of them on {name}.png")
+    _show(facts | {"unknown": unknown, "nearest": nearest}, as_json, lines)
+
+
+@command("translate face.png --out cartoons")
+def translate(images: Faces, run: Weights = "07-long", out: Out = Path("cartoons"), as_json: Json = False) -> None:
+    """A face to its cartoon, for any PNG or JPEG."""
+    from emoji_lib.runs.record import find_run, read_record
+    from emoji_lib.show import sampler
+
+    if lost := [path for path in images if (out / f"{path.stem}.png").resolve() == path.resolve()]:
+        raise BadInput(f"the translation of {lost[0]} would take its place; give another folder than --out {out}")
+    folder = find_run(run, sampler.WEIGHTS)
+    drawn, source = sampler.translate(folder, images), sampler.origin(folder)
+    files = sampler.save(drawn, out, source, names=[path.stem for path in images])
+    pairs = [{"image": str(path), "file": str(file)} for path, file in zip(images, files, strict=True)]
+    learned = read_record(folder)["parameters"].get("selection", "faces of its own")
+    lines = [f"{len(files)} RGBA PNGs in {out}/, by {folder.name}"]
+    lines += [f"it has learned from {learned}; expect little of pictures that look otherwise"]
+    _show({"run": folder.name, "translations": pairs}, as_json, lines)
+
+
+@command("evaluate 02-quick --panel neighbours.png")
+def evaluate(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="a run, an experiment, or a folder of PNGs")],
+    reference: Annotated[str, typer.Option(help="real pictures (default: what the run learned from; all:train)")] = "",
+    n: N = 2000,
+    seed: Seed = 0,
+    alone: Annotated[bool, typer.Option("--alone", help="leave out the reference rows")] = False,
+    panel: Annotated[Path | None, typer.Option(parser=_path, help="a PNG of samples above the nearest reals")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="write the scores into the run's record")] = False,
+    as_json: Json = False,
+) -> None:
+    """Scores of a run or a folder of PNGs, beside rows to compare with."""
+    if panel and (panel.suffix != ".png" or panel.is_dir() or not os.access(panel.parent, os.W_OK | os.X_OK)):
+        raise BadInput(f"--panel {panel} must end in .png, in a folder that is there and can be written to")
+
+    from emoji_lib.measure import protocol
+    from emoji_lib.runs.record import read_record, write_record
+    from emoji_lib.show import report, sampler
+
+    seen, real, folder = sampler.target(target, n, seed, reference)
+    if keep and folder is None:
+        raise BadInput(f"--keep writes into a run's record, and {target} is a folder of pictures")
+    learned = read_record(folder)["parameters"]["selection"] if keep else ""
+    if keep and (real.selection, n, seed) != (learned, protocol.SAMPLES, protocol.SEED):
+        row = f"{protocol.SAMPLES:,} samples of seed {protocol.SEED} against what the run learned from, {learned!r}"
+        raise BadInput(f"--keep writes a row of the results table: {row}; leave out --reference, --n, --seed or --keep")
+    found = protocol.evaluate(seen, real) | {"seed": seed}
+    rows = {target: found} | ({} if alone else protocol.reference_rows(real))
+    if keep:
+        record = read_record(folder)
+        write_record(folder, record | {"scores": record["scores"] | found})
+    _show(rows, as_json, map(report.text, [rows]))
+    if panel:
+        source = sampler.origin(folder, seed) if folder else {"folder": target}
+        sampler.save_png(panel, sampler.nearest_panel(seen, real), source, "nearest")
+
+
+@command("encoders --out enc")
+def encoders(out: Out = None, steps: Steps = None) -> None:
+    """Train the scores' encoders again (half an hour), or into --out."""
+    from emoji_lib.tools import train_encoders
+
+    files = train_encoders.train(out or train_encoders.FOLDER, steps or train_encoders.STEPS)
+    print("\n".join(f"{name}: {path}" for name, path in files.items()))
+
+
+@command("table --check")
+def table(check: Check = False) -> None:
+    """Write the README's results table from the kept runs."""
+    from emoji_lib.files import write_whole
+    from emoji_lib.runs import table as results
+
+    stale = {path: new for path, (old, new) in results.updated().items() if old != new}
+    if check and stale:
+        names = ", ".join(str(path.relative_to(results.ROOT)) for path in stale)
+        raise BadInput(f"stale against results/: {names}; `{PROGRAM} table` renews it")
+    for path, new in stale.items():
+        write_whole(path, lambda partial, new=new: partial.write_text(new, encoding="utf-8"))
+        print(f"{path.relative_to(results.ROOT)}: renewed")
+    print("the README's results table and results/README.md are in step with results/")
+
+
+@command("missing --minutes 30")
+def missing(names: Names = (), device: Device = "", minutes: Minutes = 0.0, jobs: Jobs = 1, out: Kept = None) -> None:
+    """Run whatever the log still lacks, longest-waiting first."""
+    from emoji_lib.runs import missing as lacking
+
+    out, again = (out or lacking.RESULTS).resolve(), bool(names)  # whoever names it wants it again
+    lacks = [name for name, _ in lacking.waiting(out, names, again=again)]
+    print(f"lacking {len(lacks)}: {', '.join(lacks) or 'nothing'}", flush=True)
+    ended = lacking.run_missing(out, names=names, device=device, minutes=minutes, jobs=jobs, again=again)
+    _report(dict.fromkeys(lacks, "not begun: the time was used") | ended)
+
+
+def _report(ended: dict[str, str]) -> None:
+    """How each run ended; raises `RunFailed` where one failed."""
+    for name, state in ended.items():
+        print(f"  {name:<28} {state}")
+    if "failed" in ended.values():
+        raise RunFailed("some runs failed; their records say why, and the others went on")
+
+
+@command("sweep deep-emoji-sweep-quick --jobs 2 --dry-run")
+def sweep(name: Name, jobs: Jobs = 1, device: Device = "", out: Kept = None, dry_run: DryRun = False) -> None:
+    """Run those of a sweep that are not there yet."""
+    from emoji_lib.runs import missing as lacking
+    from emoji_lib.runs import sweep as sweeps
+
+    out = (out or lacking.RESULTS).resolve()
+    rows = list(sweeps.states(name, out))
+    for row, state, seconds in rows:
+        about = "" if seconds is None else f"  about {seconds / 60:.1f} min"
+        print(f"{row.name:<28} {state:<11} {row.about}{about}")
+    times = [seconds for _, _, seconds in rows if seconds is not None]
+    if times:
+        print(f"to run: {len(times)}, about {sum(times) / 60 / jobs:.0f} min with {jobs} at a time")
+    if not dry_run:
+        _report(lacking.run_missing(out, names=[row.name for row, _, _ in rows], device=device, jobs=jobs))
+
+
+@command("search deep-emoji-search --trials 20")
+def search(name: Name, trials: Trials = 20, jobs: Jobs = 1, storage: Storage = "") -> None:
+    """Search settings with Optuna; more workers may join."""
+    from emoji_lib.runs import search as searches
+
+    study = searches.open_study(name, storage)
+    searches.work_together(name, trials, storage, jobs)
+    print(searches.text(study))
+
+
+@command("sets --out sets")
+def sets(out: Out = Path("sets"), vendors: Vendors = (), more: MoreVendors = ()) -> None:
+    """Fetch several vendors' designs, for multi-set runs (by npm)."""
+    from emoji_lib.tools import emoji_sets
+
+    for name, count in emoji_sets.fetch(out, [*vendors, *more] or emoji_sets.FREE).items():
+        print(f"{out / name}/: {count:,} pictures")
+
+
+@command("bench --batch 5 64")
+def bench(
+    batch: Sizes = (), more: MoreSizes = (), features: Features = 64, device: Device = "auto", as_json: Json = False
+) -> None:
+    """Training speed beside a plain loop, in one process."""
+    from emoji_lib.tools import bench as speed
+    from emoji_lib.train.device import pick
+
+    rows = []
+    for row in speed.bench([*batch, *more] or [5, 64, 256], features, pick(device)):
+        rows.append(row)
+        plain, ours = row["reference_images_per_second"], row["images_per_second"]
+        speeds = f"plain loop {plain:,.0f} images/s, ours {ours:,.0f}, ratio {row['ratio']:.2f}"
+        parts = ", ".join(f"{name} {fraction:.0%}" for name, fraction in row["split"].items())
+        if not as_json:  # each at once, since it takes a while
+            print(f"batch {row['batch']:>4}: {speeds}, {row['peak_share']:.0%} of peak", flush=True)
+            print(f"            of our time: {parts}", flush=True)
+    _show(rows, as_json, [f"features {features}, {rows[0]['device']}"])
+
+
+command_line = typer.main.get_command(app)
+(pairs,) = (option for option in command_line.commands["run"].params if option.name == "pairs")
+pairs.nargs = 2  # in Click an option can be repeated with two values each; Typer has no word for it
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command; 0, or 2 for bad input, 1 for a run or a file that failed, 130 for what was stopped."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # so that what runs side by side is stopped too
+        if signal.getsignal(number) == signal.SIG_DFL:  # under nohup it is not
+            signal.signal(number, signal.default_int_handler)
+    try:
+        with command_line.make_context(PROGRAM, list(arguments) or ["--help"]) as context:
+            command_line.invoke(context)
+    except typer.Exit:  # help is printed
+        return 0 if arguments else 2
+    except (BadInput, RunFailed, OSError, typer.TyperException) as error:
+        message = error.format_message() if isinstance(error, typer.TyperException) else error
+        print(f"error: {message}", file=sys.stderr)
+        return 1 if isinstance(error, RunFailed | OSError) else 2
+    except KeyboardInterrupt as stopped:
+        print(f"\n{str(stopped) or 'stopped'}", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,80 @@
+"""Figures that can be read: labels apart from each other, from lines and from the edge; and the labelled grid."""
+
+import itertools
+
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from emoji_lib.show import plots
+
+# As notebook 09 had them: three of five rows lie near 0 in both encoders.
+CLOSE = {
+    "held-out real": (0.016, 0.04),
+    "half the concepts": (-0.006, -0.002),
+    "training copies": (0.003, -0.011),
+    "more copies": (0.003, -0.012),
+    "blurred copies": (0.017, 0.061),
+    "noise": (6.1, 2.3),
+}
+# As notebook 05 had them.
+SWEEP = {
+    "epochs": [32, 32, 32, 16, 16, 16, 32, 32],
+    "batch_size": [64, 64, 32, 16, 64, 64, 64, 64],
+    "learning_rate_g": [1e-4, 1e-4, 1e-4, 1e-4, 1e-5, 1e-4, 1e-4, 1e-4],
+    "beta1": [0.4, 0.5, 0.5, 0.4, 0.9, 0.8, 0.4, 0.4],
+    "beta2": [0.999, 0.7, 0.7, 0.999, 0.999, 0.5, 0.4, 0.7],
+    "kid, contrast": [1.25, 2.0, 2.01, 4.6, 6.9, 8.2, 8.21, 7.4],
+    "kid, groups": [4.7, 2.9, 5.8, 10.5, 11.6, 12.1, 16.7, 16.6],
+}
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that are drawn meanwhile."""
+    figures = []
+
+    class Kept(Figure):
+        def __init__(self, *given, **options):
+            super().__init__(*given, **options)
+            figures.append(self)
+
+    monkeypatch.setattr(plots, "Figure", Kept)
+    return figures
+
+
+def boxes_of(figure):
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+    return {text: text.get_window_extent() for text in texts}
+
+
+def assert_legible(figure):
+    """No two texts touch, none is clipped, and no line or point lies over one."""
+    boxes = boxes_of(figure)
+    for (one, box), (other, its) in itertools.combinations(boxes.items(), 2):
+        assert not box.overlaps(its), f"{one.get_text()} touches {other.get_text()}"
+    for text, box in boxes.items():
+        inside = figure.bbox.contains(box.x0, box.y0) and figure.bbox.contains(box.x1, box.y1)
+        assert inside, f"{text.get_text()} is clipped"
+    for axes in figure.axes:
+        for text, line in itertools.product(boxes.keys() & set(axes.texts), axes.lines):
+            path = line.get_transform().transform_path(line.get_path())
+            behind = text.get_bbox_patch() is not None and text.get_zorder() > line.get_zorder()
+            if line.get_linestyle() == "None":
+                crossed = any(boxes[text].contains(*point) for point in path.vertices)
+            else:
+                crossed = path.intersects_bbox(boxes[text], filled=False)
+            assert behind or not crossed, f"{text.get_text()} is crossed by a line"
+
+
+def test_point_labels_are_apart(drawn):
+    plots.scatter(CLOSE)
+    assert_legible(drawn[0])
+    assert {text.get_text() for text in drawn[0].axes[0].texts if text.get_text()} == set(CLOSE)
+
+
+def test_value_labels_are_not_crossed_by_the_runs(drawn):
+    plots.parallel(SWEEP, [1 - rank / 7 for rank in range(8)])
+    assert_legible(drawn[0])
+    shown = [text.get_text() for text in drawn[0].axes[0].texts]
+    assert {"64", "32", "16", "1.25", "8.21", "1e-05", "0.999"} <= set(shown)
