@@ -16,7 +16,6 @@ from emoji_lib.runs.record import differences
 
 NOTEBOOKS = ROOT / "notebooks"
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-CHOICES = {"channels": (3, 4)}  # parameters for which a notebook knows only these values
 
 
 @dataclass(frozen=True)
@@ -31,13 +30,10 @@ class Parameter:
     def read(self, value) -> int | float | str | bool:
         """`value` as this parameter's type; text is read, so that `1e-4` from YAML or a shell is a number."""
         try:
-            read = _typed(value, self.type)
+            return _typed(value, self.type)
         except (KeyError, ValueError, AttributeError, TypeError, OverflowError):
             article = "an" if self.type == "int" else "a"
             raise BadInput(f"{self.name} is {article} {self.type} (such as {self.default!r}), not {value!r}") from None
-        if read not in CHOICES.get(self.name, (read,)):
-            raise BadInput(f"{self.name} is {' or '.join(map(str, CHOICES[self.name]))} ({self.about}), not {read!r}")
-        return read
 
 
 def _typed(value, kind: str) -> int | float | str | bool:

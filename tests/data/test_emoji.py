@@ -167,6 +167,12 @@ def test_sizes_and_modes():
 # ── sources, folders, the cache ─────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_channels_have_a_mode_or_are_named():
+    assert [pixels.mode_of(channels) for channels in (1, 3, 4)] == ["L", "RGB", "RGBA"]
+    with pytest.raises(BadInput, match=r"channels 2 is not 1 \(gray\), 3"):
+        pixels.mode_of(2)
+
+
 def test_twemoji_dir_comes_first(draw_png, tmp_path, monkeypatch, empty_cache):
     draw_png(tmp_path / "assets" / "72x72" / "1f600.png")
     (tmp_path / "package.json").write_text(json.dumps({"version": "17.0.3"}))

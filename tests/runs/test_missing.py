@@ -125,7 +125,7 @@ def test_what_the_time_cuts_off_goes_on_at_the_next_call(tmp_path):
     kept = record.read_record(folder)
     assert kept["status"] == "interrupted"
     first = int(max(folder.glob("checkpoint-*.pt")).stem.removeprefix("checkpoint-"))
-    assert f"going on from step {first:,} of " in call(0.5)
+    assert f"resuming from step {first:,} of " in call(0.5)
     assert int(max(folder.glob("checkpoint-*.pt")).stem.removeprefix("checkpoint-")) > first
     assert len(record.read_record(folder)["resumed"]) == 1
     assert kept["parameters"] == experiments.plan("02-quick", {}).parameters

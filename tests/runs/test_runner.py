@@ -141,7 +141,7 @@ def test_a_run_is_held_from_its_first_moment(laboratory, monkeypatch):
 def test_a_stopped_run_keeps_a_checkpoint_and_goes_on(tmp_path):
     """Ctrl-C at a real command line, while the kernel trains; then `--resume`."""
     command = [sys.executable, "-m", "emoji_lib", "run", "02-quick", "-p", "features", "2", "--out", str(tmp_path)]
-    command += ["-p", "steps", "400", "-p", "eval_samples", "0"]
+    command += ["-p", "steps", "300", "-p", "eval_samples", "0"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while "steps of" not in (line := process.stdout.readline()):
         assert line, "the run ended before it began to train"
@@ -156,13 +156,13 @@ def test_a_stopped_run_keeps_a_checkpoint_and_goes_on(tmp_path):
     assert kept["status"] == "interrupted"
     assert kept["reason"] in error
     stopped = int(kept["reason"].split("step ")[1].split(" of")[0].replace(",", ""))
-    assert 0 < stopped < 400
+    assert 0 < stopped < 300
     other = subprocess.run([*command, "--resume", "-p", "batch_size", "8"], cwd=ROOT, capture_output=True, text=True)
     assert other.returncode == 2
     assert "other parameters: batch_size 16 → 8" in other.stderr
     done = subprocess.run([*command, "--resume"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert f"going on from step {stopped:,} of 400" in done.stdout
+    assert f"resuming from step {stopped:,} of 300" in done.stdout
     kept = record.read_record(folder)
     assert kept["status"] in record.GOOD  # a network this small may well collapse
     assert len(kept["resumed"]) == 1
