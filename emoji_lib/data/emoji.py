@@ -129,8 +129,8 @@ def terms(selection: str) -> list[str]:
 
 def _of_part(term: str) -> tuple[str, str]:
     """A term without the part of the split behind it, and that part or nothing: `faces:train` → `faces`, `train`."""
-    what, _, part = term.rpartition(":")
-    return (what.strip(), part) if part in split.PARTS else (term, "")
+    what, colon, part = term.rpartition(":")
+    return (what.strip(), part) if colon and part in split.PARTS else (term, "")
 
 
 def _choose(term: str, emoji: Sequence[Emoji], images: np.ndarray) -> np.ndarray:

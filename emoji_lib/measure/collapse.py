@@ -15,7 +15,7 @@ from emoji_lib.measure.features import encode, encoder, standardised, views
 FRESH = 200  # samples of new latents at each evaluation
 REAL = 400  # real pictures at most that coverage is taken over
 IN_A_ROW = 3
-WORTH = 0.2  # coverage that a run must have reached before it can fall; half of less is within one evaluation's noise
+WORTH = 0.2  # a fall counts only after this coverage; below it, a halving is within the noise of one evaluation
 
 
 def collapsed(trace: list[dict[str, float]], quarter: float) -> bool:

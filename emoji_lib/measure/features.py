@@ -18,7 +18,7 @@ from emoji_lib.nets.encoder import Encoder
 
 FOLDER = Path(__file__).with_name("encoders")
 CLASSIFIER = "classifier"  # of subgroups (`face-smiling`, `food-fruit`, …): a discriminator with a softmax
-# What each encoder was taught, on the train split alone; `train_encoders.py` made them and the classifier.
+# What each encoder was taught, on the train split alone; `tools/train_encoders.py` made them and the classifier.
 ENCODERS = {
     "contrast": "to tell each picture from all others under shifts, zooms and colour changes (no labels)",
     "groups": "to name the group and subgroup of a picture",

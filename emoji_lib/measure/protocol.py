@@ -88,8 +88,9 @@ class Reference:
 
 
 def _with_part(selection: str, part: str) -> str:
-    """The selection with `part` (`:train` or nothing) behind each term in place of `:train`."""
-    return "+".join(term.removesuffix(":train") + part for term in emoji.terms(selection))
+    """The selection with `part` (`:train` or nothing) behind each term in place of `:train`; without held-out terms."""
+    terms = [term for term in emoji.terms(selection) if not (part and term.endswith((":validation", ":test")))]
+    return "+".join(term.removesuffix(":train") + part for term in terms)
 
 
 def thumbnails(shown: Views) -> Tensor:

@@ -68,7 +68,7 @@ def seeded(seed: int, device: torch.device | str = "cpu", *, apart: int = 0) -> 
 
 
 class Latents:
-    """A generator with `noise`, which training draws from: here are those that samples are drawn from."""
+    """For a generator that has `noise`, which training draws from: the seeded latents of samples."""
 
     def latents(self, n: int, seed: int) -> Tensor:
         """Latents `[N, latent]`, the same on every device, and none that training with `seed` draws."""

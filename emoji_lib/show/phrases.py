@@ -94,7 +94,7 @@ def sheet(
 
 
 def box(artist: PhraseSampler, phrase: str = "happy cat") -> None:
-    """A text box, a seed and a truncation that draw at once, where there is a kernel; and a picture for elsewhere."""
+    """Widgets for phrase, seed and truncation that redraw on every change, and a still picture for pages without."""
     import ipywidgets
 
     text, seed = ipywidgets.Text(phrase, description="phrase"), ipywidgets.IntText(0, description="seed")

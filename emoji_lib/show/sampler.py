@@ -22,7 +22,7 @@ from emoji_lib.show import plots
 from emoji_lib.train.checkpoint import load_weights
 
 WEIGHTS = "generator.safetensors"
-TRANSLATES = "07-long"  # the experiment that `translate` uses where no run is named
+TRANSLATES = "07-long"  # the experiment that the command `translate` uses where no run is named
 MOST = 100_000  # pictures in one go
 
 

@@ -79,6 +79,7 @@ def test_selections_join_without_counting_twice():
     assert len(emoji.load("faces+😀+flags")) == 119 + 270
     assert len(emoji.load("U+1F600+u+1f601")) == 2
     assert len(emoji.load(" Faces")) == 119
+    assert len(emoji.load("train+faces")) == 120  # the emoji of that name, and no part of the split
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,11 @@ def test_what_is_held_out_of_a_union_is_held_out_of_each_of_its_terms(reference)
     assert not set(held.emoji) & set(reference.learned.emoji)
 
 
+def test_held_out_pictures_of_a_union_are_compared_with_its_other_terms(monkeypatch):
+    monkeypatch.setattr(protocol, "evaluate", lambda shown, reference: reference.selection)
+    assert protocol.reference_rows(protocol.Reference("faces:test+flags"))["held-out real"] == "flags:train"
+
+
 def test_a_score_with_too_few_samples_is_left_out_with_the_reason(reference):
     few = protocol.evaluate(reference.seen(reference.learned.images[:60]), reference)
     assert few["left_out"]["coverage"] == "needs 300 samples, there are 60"
