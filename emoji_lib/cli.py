@@ -40,7 +40,7 @@ Pairs = Annotated[
     list[str], typer.Option("-p", "--parameter", parser=tuple, metavar="KEY VALUE", help="change a default")
 ]
 Board = Annotated[bool, typer.Option("--board", help="write TensorBoard events into the run's folder (board/)")]
-Resume = Annotated[bool, typer.Option("--resume", help="go on with the newest run that is not finished")]
+Resume = Annotated[bool, typer.Option("--resume", help="resume the newest run that is not finished")]
 Faces = Annotated[list[Path], typer.Argument(parser=_path, metavar="IMAGE", help="faces that fill a PNG or JPEG")]
 Steps = Annotated[int | None, typer.Option(min=1, help="training steps of each (default: 1500)")]
 Check = Annotated[bool, typer.Option("--check", help="change nothing; fail when the table is stale")]

@@ -32,7 +32,8 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def _lock(path: Path) -> FileLock:
-    return FileLock(path.with_name(f".{path.name}.lock"), fallback_to_soft=False)  # a soft lock outlives a killed run
+    # Not a soft lock, which would outlive a killed run.
+    return FileLock(path.with_name(f".{path.name}.lock"), mode=0o666, fallback_to_soft=False)
 
 
 @contextlib.contextmanager
@@ -41,10 +42,10 @@ def held(path: Path) -> Iterator[None]:
     lock = _lock(path)
     try:
         lock.acquire(timeout=0.2, poll_interval=0.01)  # somebody may be in the middle of `is_held`
-    except Timeout:
+    except (Timeout, PermissionError):  # held by another process, or by another user's
         raise BadInput(f"{path} is being worked on by another process; wait for its end, or stop it") from None
     except OSError:  # some network file systems have no such locks: there, nobody is kept out
-        pass
+        Path(lock.lock_file).unlink(missing_ok=True)
     try:
         yield
     finally:
@@ -60,6 +61,7 @@ def is_held(path: Path) -> bool:
         return False
     try:
         with lock.acquire(blocking=False):
+            Path(lock.lock_file).unlink(missing_ok=True)  # a killed process has left it
             return False
     except OSError as error:
-        return isinstance(error, Timeout)
+        return isinstance(error, Timeout | PermissionError)

@@ -25,8 +25,8 @@ def collapsed(trace: list[dict[str, float]], quarter: float) -> bool:
     best, bad = 0.0, 0
     for one in trace:
         best = max(best, one["coverage"])
-        fallen = best >= WORTH and one["coverage"] < best / 2 and one["diversity"] < quarter
-        bad = bad + 1 if fallen else 0
+        both_low = best >= WORTH and one["coverage"] < best / 2 and one["diversity"] < quarter
+        bad = bad + 1 if both_low else 0
     return bad >= IN_A_ROW
 
 

@@ -29,9 +29,9 @@ def waiting(out: Path = RESULTS, names: Iterable[str] = (), *, again: bool = Fal
     for folder, record in runs_in(out):
         if not record.get("changed"):
             runs.setdefault(record["experiment"], []).append((folder, record))
-    alone = [name for name, one in experiments.load().items() if one.ready]
+    ready = [name for name, one in experiments.load().items() if one.ready]
     begun, fresh = [], []
-    for name in [experiments.find(name).name for name in dict.fromkeys(names)] or alone:
+    for name in [experiments.find(name).name for name in dict.fromkeys(names)] or ready:
         mine, plan = runs.get(name, []), experiments.plan(name, {})
         if any(record["status"] in GOOD or is_held(folder) for folder, record in mine):
             continue
@@ -60,30 +60,35 @@ def run_missing(
         pick(device)  # better refused once than by every run
     deadline = time.monotonic() + minutes * 60 if minutes else float("inf")
     queue, running, ended = [name for name, _ in waiting(out, names, again=again)], {}, {}
-    with contextlib.ExitStack() as claims:
-        claims.callback(lambda: stop(running.values()))
+    try:
         while (queue and time.monotonic() < deadline) or running:
             while queue and len(running) < jobs and time.monotonic() < deadline:
-                name = queue.pop(0)
-                if process := _begin(name, out, device, jobs, again, claims):
-                    running[name] = process
+                name, claim = queue.pop(0), contextlib.ExitStack()
+                if process := _begin(name, out, device, jobs, again, claim):
+                    running[name] = process, claim
                 else:
+                    claim.close()
                     ended[name] = "done or begun by another process"
             if time.monotonic() >= deadline:
-                stop(running.values())
-            for name, process in list(running.items()):
+                stop(process for process, _ in running.values())
+            for name, (process, claim) in list(running.items()):
                 if process.poll() is not None:
+                    claim.close()
                     ended[name] = {0: "finished", 130: "interrupted"}.get(process.returncode, "failed")
                     del running[name]
             time.sleep(0.2)
+    finally:
+        stop(process for process, _ in running.values())
+        for _, claim in running.values():
+            claim.close()
     return ended
 
 
-def _begin(name: str, out: Path, device: str, jobs: int, again: bool, claims: contextlib.ExitStack):
+def _begin(name: str, out: Path, device: str, jobs: int, again: bool, claim: contextlib.ExitStack):
     """The process that runs an experiment, or nothing where another call has done or begun it since."""
     out.mkdir(parents=True, exist_ok=True)
     try:
-        claims.enter_context(held(out / name))  # its process takes seconds until it has a folder
+        claim.enter_context(held(out / name))  # its process takes seconds until it has a folder
     except BadInput:
         return None
     for _, begun in waiting(out, [name], again=again):
@@ -100,13 +105,13 @@ def threads(jobs: int) -> dict[str, str]:
 def side_by_side(command: list[str], jobs: int) -> subprocess.Popen:
     """Start `python -m emoji_lib COMMAND` as one of `jobs`."""
     words = [sys.executable, "-m", "emoji_lib", *command]
-    return subprocess.Popen(
-        words, env=os.environ | threads(jobs), process_group=0
-    )  # Ctrl-C reaches it through us, once
+    # In a group of its own: Ctrl-C reaches it through us, once.
+    return subprocess.Popen(words, env=os.environ | threads(jobs), process_group=0)
 
 
 def stop(processes: Iterable[subprocess.Popen]) -> None:
     """Ask each to stop, and see to it that it does."""
+    processes = list(processes)
     for process in processes:
         process.send_signal(signal.SIGTERM)
     for process in processes:

@@ -119,7 +119,7 @@ class Run:
         self._text("collapse.json", json.dumps(trace, indent=1) + "\n")
 
     def checkpoint(self, step: int, state: dict, best: bool = False) -> None:
-        """The checkpoint that training could go on from, with what this recorder holds at that step."""
+        """A checkpoint to resume from, with what this run has written so far."""
         shown = [(at, torch.from_numpy(images)) for at, images in self.shown]
         mine = {"rows": len(self.rows), "shown": shown, "configuration": self._configuration()}
         self._checkpoints.save(step, state | mine, best)
@@ -146,9 +146,8 @@ class Run:
             missing = [key for key in TRAINED if key not in record]
             missing += [name for name in files if not (self.folder / name).is_file()]
             if missing:
-                raise RuntimeError(
-                    f"the run lacks {', '.join(missing)}: train, sample and keep weights before finish()"
-                )
+                way = "train, draw the losses, sample and keep weights before finish()"
+                raise RuntimeError(f"the run lacks {', '.join(missing)}: {way}")
         for watcher in self.watchers:
             watcher.close()
         record.pop("process", None)

@@ -27,7 +27,7 @@ STOPPED = "stopped on request:"
 def run(plan: experiments.Plan, *, out: Path = RUNS, resume: bool = False) -> Path | None:
     """Run an experiment in a fresh kernel and return its folder; with `resume`, take up its newest unfinished run.
 
-    Of several processes that train together (see `train/parallel.py`) only the first keeps a folder. Raises `RunFailed`
+    Of distributed processes (see `train/distributed.py`) only the first keeps a folder. Raises `RunFailed`
     after an exception, an exit or a dead kernel in the notebook; its record then says `failed` and why. SIGINT, SIGTERM
     and a hang-up are passed on to the kernel, which keeps a checkpoint, and become `KeyboardInterrupt`.
     """
@@ -49,7 +49,7 @@ def _run(plan: experiments.Plan, out: Path, resume: bool) -> Path:
             folder = create(*described, out, changed=plan.changed, until=end)
         elif folder := newest_unfinished(plan, out):
             end.enter_context(held(folder))
-            _take_up(folder, plan)
+            _resume(folder, plan)
         else:
             raise _nothing_to_resume(plan, out)
         _finish(folder, plan)
@@ -92,7 +92,7 @@ def _nothing_to_resume(plan: experiments.Plan, out: Path) -> BadInput:
     return BadInput(f"nothing to resume: {newest} is finished or was never begun; run it without --resume")
 
 
-def _take_up(folder: Path, plan: experiments.Plan) -> None:
+def _resume(folder: Path, plan: experiments.Plan) -> None:
     """Mark a run as resumed by today's code. Raises `BadInput` where the plan is another, or the run is finished."""
     record = read_record(folder)
     if record["status"] in GOOD:  # by now

@@ -63,7 +63,8 @@ def work_together(name: str, trials: int, storage: str, jobs: int) -> None:
     """`work` here and in `jobs` − 1 other processes, which end with this one. Raises `RunFailed` where one failed."""
     command = ["search", name, "--trials", str(trials), "--storage", storage]
     others = [side_by_side(command, jobs) for _ in range(jobs - 1)]
-    os.environ |= threads(jobs)  # of our own kernels
+    if jobs > 1:  # also in the kernels of this worker
+        os.environ |= threads(jobs)
     try:
         work(name, trials, storage)
         failed = sum(other.wait() != 0 for other in others)

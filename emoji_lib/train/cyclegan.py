@@ -52,7 +52,7 @@ class CycleGAN(System):
     `least_squares`, the paper's. Learning rates stay for the first half of `steps` and then fall to 0. Fakes reach the
     discriminators by way of a pool of `pool_size`.
     differs: with `r1_weight`, the discriminators also minimise R1 on real images.
-    Processes that train together each take their part of both batches and have a pool of their own.
+    Distributed processes each take their part of both batches and have a pool of their own.
     """
 
     capturable = False  # the pool decides on the host

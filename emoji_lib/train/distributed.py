@@ -1,4 +1,4 @@
-"""Several processes that train one system together: started by torchrun, joined by Lightning Fabric.
+"""Distributed training: several processes train one system, started by torchrun, joined by Lightning Fabric.
 
 Started by itself, a process gets `SingleProcess`, whose every answer costs nothing.
 """
@@ -57,8 +57,8 @@ class Distributed(SingleProcess):
     def average(self, tensors: list[Tensor]) -> None:
         if not tensors:
             return
-        together = torch.cat([tensor.reshape(-1) for tensor in tensors])  # one message, not hundreds
-        parts = self.fabric.all_reduce(together, reduce_op="mean").split([tensor.numel() for tensor in tensors])
+        message = torch.cat([tensor.reshape(-1) for tensor in tensors])  # one message, not hundreds
+        parts = self.fabric.all_reduce(message, reduce_op="mean").split([tensor.numel() for tensor in tensors])
         for tensor, part in zip(tensors, parts, strict=True):
             tensor.copy_(part.view(tensor.shape))
 
@@ -73,7 +73,7 @@ class Distributed(SingleProcess):
 
 @cache
 def processes() -> SingleProcess:
-    """The processes that train together, as torchrun's environment says. Raises `BadInput` where Fabric is missing."""
+    """The processes of this training, as torchrun's environment says. Raises `BadInput` where Fabric is missing."""
     size = int(os.environ.get("WORLD_SIZE", 1))
     if size == 1:
         return SingleProcess()

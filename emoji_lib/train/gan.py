@@ -18,8 +18,8 @@ class GAN(System):
 
     `sample` draws from the moving average (decay `ema` a step; 0 means the generator itself). `augment` is what happens
     to images, real or fake, before the discriminator sees them. All randomness of a step comes from `rng`, or from
-    torch's own where it is dropout's or noisy labels'. Processes that train together each take their part of a batch,
-    and losses see the logits of all of them.
+    torch's own where it is dropout's or noisy labels'. Distributed processes each take their part of a batch, and
+    losses see the logits of all of them.
     """
 
     distributable = True

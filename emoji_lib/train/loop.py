@@ -88,7 +88,7 @@ def train(
     """
     if steps < 1:
         raise BadInput(f"{steps} steps: there is nothing to train; give at least 1")
-    state, take, together = State.restored(run, system), stepper(system), processes()
+    state, take, group = State.restored(run, system), stepper(system), processes()
     if state.step:
         print(f"resuming from step {state.step:,} of {steps:,}", flush=True)
     with observers.stop_requests() as stops:
@@ -100,7 +100,7 @@ def train(
         ]
         while state.step < steps and not ending.collapsed:
             with record_function("data"):
-                batch = together.parts(batches[state.step])
+                batch = group.parts(batches[state.step])
             metrics = take(*batch)
             state.step += 1
             with record_function("logging"):

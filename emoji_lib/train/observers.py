@@ -86,9 +86,9 @@ class Checkpoints:
         self.kept_at = time.perf_counter()
         self.began = time.perf_counter() - state.seconds
         self.evaluated = len(state.trace)
-        self.collapsed = self._fallen()
+        self.collapsed = self._has_collapsed()
 
-    def _fallen(self) -> bool:
+    def _has_collapsed(self) -> bool:
         return bool(self.monitor and self.monitor.collapsed and not self.monitor.ignore_collapse)
 
     def __call__(self, state, system) -> None:
@@ -97,7 +97,7 @@ class Checkpoints:
         best = leads and len(state.trace) > self.evaluated and self.monitor.best
         self.evaluated = len(state.trace)
         due = now - self.kept_at >= self.every
-        flags = bool(self.stops), due, best, leads and self._fallen()
+        flags = bool(self.stops), due, best, leads and self._has_collapsed()
         asked, due, best, self.collapsed = processes().agree(*flags)
         ended = self.collapsed or state.step == self.steps
         if not (asked or due or best or ended):

@@ -3,6 +3,7 @@ import fcntl
 import re
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -89,6 +90,18 @@ def test_no_experiment_is_begun_twice(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir()), "nothing stays locked"
 
 
+def test_a_name_is_free_again_when_its_run_has_ended(tmp_path, monkeypatch):
+    """While another run of the same call goes on."""
+    lasts = {"01-quick": "3", "02-quick": "0"}
+    monkeypatch.setattr(missing, "side_by_side", lambda command, jobs: subprocess.Popen(["sleep", lasts[command[1]]]))
+    with ThreadPoolExecutor() as pool:
+        call = pool.submit(missing.run_missing, tmp_path, names=["01-quick", "02-quick"], jobs=2)
+        time.sleep(1)
+        assert missing.run_missing(tmp_path, names=["02-quick"]) == {"02-quick": "finished"}
+        assert not call.done()
+        assert call.result() == {"01-quick": "finished", "02-quick": "finished"}
+
+
 def test_a_killed_process_leaves_nothing_held(tmp_path):
     hold = "import sys, time, pathlib; from emoji_lib.files import held\n"
     hold += "with held(pathlib.Path(sys.argv[1])): print(flush=True); time.sleep(60)"
@@ -98,6 +111,7 @@ def test_a_killed_process_leaves_nothing_held(tmp_path):
     other.kill()
     other.communicate()
     assert not is_held(tmp_path / "x")
+    assert not list(tmp_path.iterdir()), "nothing of it is left"
     with held(tmp_path / "x"):
         assert is_held(tmp_path / "x")
 
@@ -109,6 +123,7 @@ def test_a_file_system_without_locks_keeps_nobody_out(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", refuse)
     with held(tmp_path / "x"), held(tmp_path / "x"):
         assert not is_held(tmp_path / "x")
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_the_time_cuts_off_goes_on_at_the_next_call(tmp_path):

@@ -95,8 +95,9 @@ def test_workers_side_by_side_divide_the_threads_between_them(monkeypatch, tmp_p
 
     monkeypatch.setattr(subprocess, "Popen", start)
     monkeypatch.setattr(search, "work", lambda *_: started.append(os.environ["OMP_NUM_THREADS"]))
+    search.work_together("tiny", 1, str(tmp_path / "a.journal"), 1)
     search.work_together("tiny", 1, str(tmp_path / "a.journal"), 3)
-    assert started == ["2", "2", "2"]
+    assert started == ["8", "2", "2", "2"]  # one worker keeps what the user has set
 
 
 def test_what_cannot_be_searched_is_said(notebooks, tmp_path):

@@ -107,7 +107,7 @@ def test_each_process_goes_on_with_its_own_random_numbers():
 
 
 def test_an_experiment_runs_under_torchrun_and_keeps_one_record(tmp_path):
-    small = ("-p", "features", 4, "-p", "steps", 6, "-p", "batch_size", 4, "--out", tmp_path)
+    small = ("-p", "features", 4, "-p", "steps", 6, "-p", "batch_size", 4, "-p", "eval_samples", 9, "--out", tmp_path)
     done = launch("-m", "emoji_lib", "run", "02-quick", *small)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("finished in") == 1
