@@ -143,7 +143,7 @@ def store(runs: Runs) -> None:
 
 
 @command("sample 02-quick --n 16 --seed 0 --out faces")
-def sample(run: Run, n: N = 16, seed: Seed = 0, out: Out = Path("samples")) -> None:
+def sample(run: Run = "02-quick", n: N = 16, seed: Seed = 0, out: Out = Path("samples")) -> None:
     """Draw from a trained generator: PNGs with transparency."""
     from emoji_lib.runs.record import find_run
     from emoji_lib.show import sampler

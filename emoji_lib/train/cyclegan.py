@@ -79,8 +79,7 @@ class CycleGAN(System):
         seed: int = 0,
     ):
         weights = {"cycle_weight": cycle_weight, "identity_weight": identity_weight, "r1_weight": r1_weight}
-        given = weights | {"pool_size": pool_size}
-        if negative := [f"{name} {value}" for name, value in given.items() if value < 0]:
+        if negative := [f"{name} {value}" for name, value in (weights | {"pool_size": pool_size}).items() if value < 0]:
             raise BadInput(f"{', '.join(negative)}: weights and sizes must not be negative; 0 is none")
         self.loss = losses.named(loss)
         if self.loss.whole_batch:
@@ -91,11 +90,9 @@ class CycleGAN(System):
         # Not channels-last: instance norm and reflection padding are a fifth slower in that order.
         networks = {name: network.to(device) for name, network in networks.items()}
         self.rates = {"translators": learning_rate_g, "discriminators": learning_rate_d}
-        sides = {
-            "translators": nn.ModuleList([to_cartoon, to_face]),
-            "discriminators": nn.ModuleList([cartoons, faces]),
-        }
-        optimizers = {side: machine.adam(both, self.rates[side], (beta1, beta2)) for side, both in sides.items()}
+        sides = {"translators": (to_cartoon, to_face), "discriminators": (cartoons, faces)}
+        betas = (beta1, beta2)
+        optimizers = {side: machine.adam(nn.ModuleList(two), self.rates[side], betas) for side, two in sides.items()}
         super().__init__(networks, optimizers, device=device, seed=seed)
         self.cycle_weight, self.identity_weight, self.r1_weight = weights.values()
         self.pools = {"cartoons": Pool(pool_size), "faces": Pool(pool_size)}
