@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import logging
 import os
 import signal
 import sys
@@ -22,6 +23,17 @@ def _path(given: str | Path) -> Path:
     return Path(given).expanduser()
 
 
+def _at_least(least: int) -> Callable:
+    """A check of an option's number, whose error names the option and the value."""
+
+    def check(option: typer.CallbackParam, value: float | None) -> float | None:
+        if value is not None and not value >= least:  # not a number is refused, too
+            raise BadInput(f"{option.opts[0]} {value} is not at least {least}")
+        return value
+
+    return check
+
+
 # Arguments and options: first those of several commands
 Json = Annotated[bool, typer.Option("--json", help="print facts for machines")]
 N = Annotated[int, typer.Option(help="how many pictures")]
@@ -31,7 +43,7 @@ Weights = Annotated[str, typer.Option("--run", help="a run, or an experiment (it
 Run = Annotated[str, typer.Argument(metavar="RUN", help="a run's folder or name, or an experiment (its newest run)")]
 Kept = Annotated[Path | None, typer.Option("--out", parser=_path, help="where runs' folders are (default: results/)")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda (default: what the experiment says, or auto)")]
-Jobs = Annotated[int, typer.Option(min=1, help="how many side by side")]
+Jobs = Annotated[int, typer.Option(callback=_at_least(1), help="how many side by side")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="a name in notebooks/experiments.yaml")]
 Folder = Annotated[Path | None, typer.Argument(parser=_path, help="a folder of your own PNGs instead of Twemoji")]
 Runs = Annotated[list[str], typer.Argument(metavar="RUN", help="runs, finished and with no parameter changed")]
@@ -42,18 +54,20 @@ Pairs = Annotated[
 Board = Annotated[bool, typer.Option("--board", help="write TensorBoard events into the run's folder (board/)")]
 Resume = Annotated[bool, typer.Option("--resume", help="resume the newest run that is not finished")]
 Faces = Annotated[list[Path], typer.Argument(parser=_path, metavar="IMAGE", help="faces that fill a PNG or JPEG")]
-Steps = Annotated[int | None, typer.Option(min=1, help="training steps of each (default: 1500)")]
+Steps = Annotated[int | None, typer.Option(callback=_at_least(1), help="training steps of each (default: 1500)")]
 Check = Annotated[bool, typer.Option("--check", help="change nothing; fail when the table is stale")]
 Names = Annotated[list[str], typer.Argument(metavar="NAME", help="only these, also where they failed before")]
-Minutes = Annotated[float, typer.Option(min=0, help="stop by then; what is cut off goes on at the next call")]
+Minutes = Annotated[
+    float, typer.Option(callback=_at_least(0), help="stop by then; the next call resumes what is cut off")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would run, and about how long")]
-Trials = Annotated[int, typer.Option(min=1, help="stop when so many ended or collapsed")]
+Trials = Annotated[int, typer.Option(callback=_at_least(1), help="stop when so many ended or collapsed")]
 Storage = Annotated[str, typer.Option(help="a journal file or database URL to share (default: in runs/)")]
 Vendors = Annotated[list[str], typer.Option(metavar="VENDOR", help="whose designs (default: google twitter)")]
 MoreVendors = Annotated[list[str], typer.Argument(metavar="VENDOR", help="more, as in --vendors google twitter")]
 Sizes = Annotated[list[int], typer.Option(metavar="SIZE", help="batch sizes (default: 5 64 256)")]
 MoreSizes = Annotated[list[int], typer.Argument(metavar="SIZE", help="more, as in --batch 5 64")]
-Features = Annotated[int, typer.Option(min=1, help="feature maps next to the picture")]
+Features = Annotated[int, typer.Option(callback=_at_least(1), help="feature maps next to the picture")]
 
 
 def command(example: str) -> Callable:
@@ -329,6 +343,7 @@ def bench(
     batch: Sizes = (), more: MoreSizes = (), features: Features = 64, device: Device = "auto", as_json: Json = False
 ) -> None:
     """Training speed beside a plain loop, in one process."""
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it tells of a GPU that is not there
     from emoji_lib.tools import bench as speed
     from emoji_lib.train.device import pick
 
