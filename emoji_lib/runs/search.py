@@ -123,6 +123,6 @@ def _lives(process: int) -> bool:
 
 def text(study) -> str:
     """The trials of a study as a table, best first."""
-    table = study.trials_dataframe(("number", "state", "value", "params"))
+    table = study.trials_dataframe(("number", "state", "value", "params")).astype({"value": float})
     shown = table.sort_values(["value", "number"]).to_string(index=False, na_rep="–", float_format="{:.3g}".format)
     return f"{len(table)} trials of {study.study_name}\n{shown}"

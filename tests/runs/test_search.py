@@ -84,6 +84,15 @@ def test_two_workers_of_which_one_is_killed(notebooks):
     assert sum(line.split()[1:3] == ["FAIL", "–"] for line in lines) == 1
 
 
+def test_trials_without_a_value_have_a_dash():
+    study = optuna.create_study()
+    space = {"rate": optuna.distributions.FloatDistribution(0, 1)}
+    study.add_trial(
+        optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL, params={"rate": 0.5}, distributions=space)
+    )
+    assert search.text(study).splitlines()[2].split() == ["0", "FAIL", "–", "0.5"]
+
+
 def test_workers_side_by_side_divide_the_threads_between_them(monkeypatch, tmp_path):
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     monkeypatch.setenv("OMP_NUM_THREADS", "8")
