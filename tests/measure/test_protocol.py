@@ -9,12 +9,12 @@ from emoji_lib.data import emoji
 from emoji_lib.measure import features, protocol
 
 N = protocol.DRAWN
-INCEPTION = 2.67437  # of the copies below
+INCEPTION = 7.02874  # of the copies below
 
 
 @pytest.fixture(scope="module")
 def reference():
-    return protocol.Reference("activities:train+faces:train+flags:train")
+    return protocol.Reference("no-tones:train")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,12 @@ def copies(reference):
 @pytest.fixture(scope="module")
 def rows(reference, copies):
     """Scores of copies of training pictures, of the same made worse in one way each, and the reference rows."""
-    made = {"copies": copies, "blurred": protocol.blurred(copies, 6.0), "ten": copies[np.arange(N) % 10]}
+    made = {
+        "copies": copies,
+        "a little blurred": protocol.blurred(copies, 1.0),
+        "blurred": protocol.blurred(copies, 6.0),
+        "ten": copies[np.arange(N) % 10],
+    }
     found = {name: protocol.evaluate(reference.seen(images), reference) for name, images in made.items()}
     return found | protocol.reference_rows(reference)
 
@@ -35,8 +40,8 @@ def rows(reference, copies):
 def test_every_score_moves_the_right_way(rows, encoder):
     one = {name: found[encoder] for name, found in rows.items()}
     for worse, better in (
-        ("blurred", "blurred copies"),
-        ("blurred copies", "copies"),
+        ("blurred", "a little blurred"),
+        ("a little blurred", "copies"),
         ("ten", "copies"),
         ("noise", "held-out real"),
     ):
@@ -67,14 +72,15 @@ def test_copies_are_noticed(rows):
 def test_the_inception_score_is_that_of_the_runs_kept_so_far(rows):
     """Their logistic regression was fitted by PyTorch's L-BFGS to the same objective."""
     assert rows["copies"]["inception"] == pytest.approx(INCEPTION, rel=1e-3)
-    assert all(1 < found.get("inception", 2) < 10 for found in rows.values())
+    assert 1 < rows["ten"]["inception"] < rows["copies"]["inception"] < 10
 
 
 def test_a_second_time_gives_the_same(reference, copies, rows):
     assert protocol.evaluate(reference.seen(copies), reference) == rows["copies"]
 
 
-def test_what_is_held_out_of_a_union_is_held_out_of_each_of_its_terms(reference):
+def test_what_is_held_out_of_a_union_is_held_out_of_each_of_its_terms():
+    reference = protocol.Reference("activities:train+faces:train+flags:train")
     held = reference.part("validation", "test")
     assert set(held.labels("group")[0]) == {"Activities", "Flags", "Smileys & Emotion"}
     assert not set(held.emoji) & set(reference.learned.emoji)
@@ -147,6 +153,6 @@ def test_few_real_pictures_are_no_distribution():
 
 
 def test_a_small_selection_borrows_a_yardstick_of_its_own_size():
-    few, fewer = protocol.Reference("activities"), protocol.Reference("😎+🥸")
-    assert len(few.yardstick) == len(fewer.yardstick) == len(emoji.load("all:test"))
-    assert fewer.yardstick.median() > few.yardstick.median()
+    few, many = protocol.Reference("activities"), protocol.Reference("all:train")
+    assert len(few.yardstick) == len(emoji.load("all:test"))
+    assert few.yardstick.median() > many.yardstick.median()

@@ -33,6 +33,7 @@ ENDINGS = {
     "exits": "import sys\nsys.exit(0)",
     "dies": "import os\nos.kill(os.getpid(), 9)",
     "forgets": "pass",
+    "half": "run.note(architecture={})\nrun.finish()",
     "stopped": NOTED + "os.kill(os.getppid(), steps)\ntime.sleep(30)",
     "late": "import os, time\nrun.finish()\nif not run.resumed:\n    os.kill(os.getppid(), steps)\n    time.sleep(30)",
 }
@@ -82,6 +83,7 @@ def test_a_good_run(laboratory, capsys):
         ("exits", "exited before its end"),
         ("dies", "kernel died"),
         ("forgets", "without finishing its run"),
+        ("half", "the run lacks device, data"),
     ],
 )
 def test_bad_endings_are_failed_runs_that_say_why(laboratory, name, reason):

@@ -187,7 +187,6 @@ def test_the_same_seed_gives_the_same_run():
     assert not torch.equal(run(1)[0], run(2)[0])
 
 
-@pytest.mark.slow  # half a minute; the family below is quicker
 def test_one_image_is_learned_by_heart():
     """The single-image test of the deep-emoji log: data, networks, loss and step must all be right for it to pass."""
     torch.manual_seed(0)

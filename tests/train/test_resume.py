@@ -161,7 +161,7 @@ def test_a_run_that_was_not_stopped_starts_from_the_beginning(stopped, monkeypat
     assert not Checkpoints(stopped).paths()
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_at_random_moments(kills, tmp_path):
     """Checkpoints are written after every step, so that many of the kills fall into one."""
     steps, chance, folder = 30 * kills, random.Random(kills), tmp_path / "killed"
