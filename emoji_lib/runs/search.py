@@ -108,7 +108,8 @@ def _bury(study) -> None:
         if host == socket.gethostname() and not _lives(process):
             with contextlib.suppress(ValueError):  # another worker was faster
                 study.tell(trial.number, state=TrialState.FAIL)
-                study.enqueue_trial(trial.params)
+                if trial.params:  # none where it died before it chose any
+                    study.enqueue_trial(trial.params)
 
 
 def _lives(process: int) -> bool:

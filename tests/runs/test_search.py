@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -52,12 +53,23 @@ def worker(notebooks, trials):
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
+def _stopped_in_a_trial(process, running) -> bool:
+    """Whether `process`, which this stops, has begun a trial and chosen its settings; if not, it goes on."""
+    process.send_signal(signal.SIGSTOP)
+    if any(trial.params and trial.user_attrs["worker"][1] == process.pid for trial in running()):
+        return True
+    process.send_signal(signal.SIGCONT)
+    return False
+
+
 def test_three_workers_of_which_one_is_killed(notebooks):
     journal = str(notebooks.parent / "study.journal")
     workers = [worker(notebooks, 5) for _ in range(3)]
     study, ended = search.open_study("tiny", journal), time.monotonic() + 60
     running = lambda: study.get_trials(states=(optuna.trial.TrialState.RUNNING,))  # noqa: E731
-    while len(running()) < 3 and time.monotonic() < ended:
+    while sum(bool(trial.params) for trial in running()) < 3 and time.monotonic() < ended:
+        time.sleep(0.02)
+    while not _stopped_in_a_trial(workers[0], running) and time.monotonic() < ended:
         time.sleep(0.02)
     workers[0].kill()
     for one in workers[1:]:
