@@ -1,7 +1,7 @@
 import pytest
 
 from emoji_lib import BadInput
-from emoji_lib.runs import record, table
+from emoji_lib.runs import experiments, record, table
 
 
 @pytest.fixture
@@ -82,3 +82,7 @@ def test_runs_that_are_not_of_a_numbered_experiment_get_a_line(results):
     assert lines[-1].startswith("| [deep-emoji-faces-quick](")
     assert "<br>**dirty tree**<br>**changed: batch_size 16** |" in lines[-1]
     assert "faces: 119 | 5,000 | – | – |" in lines[-1]
+
+
+def test_every_kept_run_is_of_an_experiment_that_is_there():
+    assert {kept["experiment"] for _, kept in table.kept()} <= experiments.load().keys()
