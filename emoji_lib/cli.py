@@ -39,6 +39,7 @@ Json = Annotated[bool, typer.Option("--json", help="print facts for machines")]
 N = Annotated[int, typer.Option(help="how many pictures")]
 Seed = Annotated[int | None, typer.Option(help="the seed of the random numbers")]
 Out = Annotated[Path | None, typer.Option(parser=_path, metavar="DIR", help="a folder for what is made")]
+Size = Annotated[int | None, typer.Option(help="pixels a side (layered generators; default: 72)")]
 Weights = Annotated[str, typer.Option("--run", help="a run, or an experiment (its newest run)")]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="a run's folder or name, or an experiment (its newest run)")]
 Kept = Annotated[Path | None, typer.Option("--out", parser=_path, help="where runs' folders are (default: results/)")]
@@ -157,15 +158,20 @@ def store(runs: Runs) -> None:
 
 
 @command("sample 02-quick --n 16 --seed 0 --out faces")
-def sample(run: Run = "02-quick", n: N = 16, seed: Seed = 0, out: Out = Path("samples")) -> None:
+def sample(
+    run: Run = "02-quick",
+    n: N = 16,
+    seed: Seed = 0,
+    out: Out = Path("samples"),
+    size: Size = None,
+    svg: Annotated[bool, typer.Option("--svg", help="outlines too, a file for each (layered generators)")] = False,
+    gif: Annotated[bool, typer.Option("--gif", help="and walk.gif, from each picture to the next")] = False,
+) -> None:
     """Draw from a trained generator: PNGs with transparency."""
     from emoji_lib.runs.record import find_run
     from emoji_lib.show import sampler
 
-    folder = find_run(run, sampler.WEIGHTS)
-    images, facts = sampler.draw(folder, n, seed)
-    sampler.save(images, out, sampler.origin(folder, seed))
-    print(f"{n} {facts['mode']} PNGs in {out}/")
+    print(sampler.sample(find_run(run, sampler.WEIGHTS), n, seed, out, size, svg=svg, gif=gif))
 
 
 @command('draw "happy cat" --n 8')

@@ -17,12 +17,13 @@ def register(network: type[nn.Module]) -> type[nn.Module]:
 
     @functools.wraps(init)
     def keep_options(self, *args, **kwargs):
-        given = signature.bind(*args, **kwargs)
-        given.apply_defaults()
-        self.options = given.arguments
-        for name, parameter in signature.parameters.items():
-            if parameter.kind is parameter.VAR_KEYWORD:  # such as the design of a network inside
-                self.options |= self.options.pop(name)
+        if type(self) is network:  # and not one that is made from it
+            given = signature.bind(*args, **kwargs)
+            given.apply_defaults()
+            self.options = given.arguments
+            for name, parameter in signature.parameters.items():
+                if parameter.kind is parameter.VAR_KEYWORD:  # such as the design of a network inside
+                    self.options |= self.options.pop(name)
         init(self, *args, **kwargs)
 
     network.__init__ = keep_options

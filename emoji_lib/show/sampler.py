@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from emoji_lib import BadInput
 from emoji_lib.data import emoji, faces, pixels
@@ -15,13 +16,18 @@ from emoji_lib.data.batches import in_parts
 from emoji_lib.files import write_whole
 from emoji_lib.measure import protocol, scores, translation
 from emoji_lib.measure.features import Views, views
+from emoji_lib.nets import layered
 from emoji_lib.nets.cyclegan import TRANSLATORS
 from emoji_lib.runs.record import find_run, read_record
 from emoji_lib.runs.run import Run
-from emoji_lib.show import plots
+from emoji_lib.show import plots, vector
 from emoji_lib.train.checkpoint import load_weights
 
 WEIGHTS = "generator.safetensors"
+NATIVE = 72  # pixels a side of what generators were trained on
+SIDES = (16, 2048)  # pixels a side that layers can be drawn at
+BETWEEN = 12  # pictures of a walk from one latent to the next
+FRAME = 80  # milliseconds
 TRANSLATES = "07-long"  # the experiment that the command `translate` uses where no run is named
 MOST = 100_000  # pictures in one go
 
@@ -41,20 +47,62 @@ def load(run: Path) -> tuple[nn.Module, dict]:
     return load_weights(run / WEIGHTS)
 
 
-def draw(run: Path, n: int, seed: int) -> tuple[np.ndarray, dict]:
-    """`n` pictures by a run's generator, uint8 `[N, C, H, W]` with straight colour, and the facts of its weights."""
-    check(n, seed)
+def _generator(run: Path) -> tuple[nn.Module, dict]:
     generator, facts = load(run)
     if not hasattr(generator, "latents"):
         raise BadInput(f"{run.name} has no latents: it translates pictures, by `python -m emoji_lib translate`")
+    return generator, facts
+
+
+def draw(run: Path, n: int, seed: int) -> tuple[np.ndarray, dict]:
+    """`n` pictures by a run's generator, uint8 `[N, C, H, W]` with straight colour, and the facts of its weights."""
+    check(n, seed)
+    generator, facts = _generator(run)
     return straight(generator, generator.latents(n, seed), facts), facts
 
 
+def sample(
+    run: Path, n: int, seed: int, out: Path, size: int | None = None, *, svg: bool = False, gif: bool = False
+) -> str:
+    """Draw `n` pictures into files of a folder, and say what they are.
+
+    `size` is in pixels a side; with `svg` each picture is also a file of outlines: both of layered generators alone.
+    With `gif`, `walk.gif` goes from each picture to the next.
+    """
+    check(n, seed)
+    generator, facts = _generator(run)
+    check_size(size, svg, generator, run)
+    latents, source = generator.latents(n, seed), origin(run, seed)
+    for first in range(0, n, 64):
+        part = latents[first : first + 64]
+        images = straight(generator, part, facts, size)
+        save(images, out, source, [f"{index:04d}" for index in range(first, first + len(part))], first)
+        for index, text in enumerate(vector.svgs(generator, part, source, first) if svg else (), first):
+            write_whole(out / f"{index:04d}.svg", lambda partial, text=text: partial.write_text(text, encoding="utf-8"))
+    made = [f"{n} {facts['mode']} PNGs of {images.shape[-1]}×{images.shape[-1]}"]
+    made += ["as many SVGs"] if svg else []
+    if gif:
+        save_gif(out / "walk.gif", straight(generator, walk(latents), facts, size), source)
+        made += ["walk.gif"]
+    return f"{', '.join(made)} in {out}/"
+
+
+def check_size(size: int | None, svg: bool, generator: nn.Module, run: Path) -> None:
+    """Raises `BadInput` for a size or for outlines that a generator cannot be drawn with."""
+    low, high = SIDES
+    if size is not None and not low <= size <= high:
+        raise BadInput(f"--size {size} is not between {low} and {high:,} pixels")
+    if (size not in (None, NATIVE) or svg) and not isinstance(generator, layered.Generator):
+        wanted = "--svg" if svg else f"--size {size}"
+        raise BadInput(f"{run.name} draws pixels, so {wanted} is not to be had; give a run of notebook 08")
+
+
 @torch.no_grad()
-def straight(generator: nn.Module, latents: Tensor, facts: dict) -> np.ndarray:
-    """The pictures of latents `[N, …]`, uint8 `[N, C, H, W]` with straight colour."""
-    unit = facts.get("range") == "0..1"
-    images = in_parts(lambda some: generator(some) * 2 - 1 if unit else generator(some), latents)
+def straight(generator: nn.Module, latents: Tensor, facts: dict, size: int | None = None) -> np.ndarray:
+    """The pictures of latents `[N, …]`, uint8 `[N, C, H, W]` with straight colour; layered ones at any `size`."""
+    unit, given = facts.get("range") == "0..1", (size,) if isinstance(generator, layered.Generator) and size else ()
+    most = max(1, 64 * NATIVE**2 // max(NATIVE, size or 0) ** 2)  # at once, for the memory that masks take
+    images = in_parts(lambda some: generator(some, *given) * (2 if unit else 1) - unit, latents, most)
     if facts["mode"] == "RGBA":
         images = pixels.unpremultiply(images) if facts["premultiplied"] else pixels.clean(images)
     return images
@@ -76,14 +124,17 @@ def origin(run: Path, seed: int | None = None) -> dict[str, str | int]:
     return {"run": run.resolve().name, "commit": record["commit"], "seed": record["seed"] if seed is None else seed}
 
 
-def save(images: np.ndarray, out: Path, facts: dict, names: list[str] | None = None) -> list[Path]:
-    """Each picture, uint8 `[N, C, H, W]`, as a PNG of its own: `0000.png`, `0001.png`, … unless there are names."""
+def save(images: np.ndarray, out: Path, facts: dict, names: list[str] | None = None, first: int = 0) -> list[Path]:
+    """Each picture, uint8 `[N, C, H, W]`, as a PNG of its own: `0000.png`, `0001.png`, … unless there are names.
+
+    `first` is the index of the first.
+    """
     names = names or [f"{index:04d}" for index in range(len(images))]
     if len(set(names)) < len(names):
         names = [f"{index:04d}-{name}" for index, name in enumerate(names)]
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / f"{name}.png" for name in names]
-    for index, (path, image) in enumerate(zip(paths, images, strict=True)):
+    for index, (path, image) in enumerate(zip(paths, images, strict=True), first):
         save_png(path, Image.fromarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0)), facts, index)
     return paths
 
@@ -94,6 +145,31 @@ def save_png(path: Path, picture: Image.Image, facts: dict, index: int | str) ->
     for key, value in {**facts, "index": index}.items():
         info.add_text(key, str(value))
     write_whole(path, lambda partial: picture.save(partial, "png", pnginfo=info))
+
+
+def walk(latents: Tensor, between: int = BETWEEN) -> Tensor:
+    """Latents `[N · between, …]` on the way from each to the next and from the last to the first.
+
+    On the sphere (White 2016), as normal latents of many numbers all lie near one.
+    """
+    lengths, unit = latents.norm(dim=1), F.normalize(latents)
+    angle = (unit * unit.roll(-1, 0)).sum(1).clamp(-0.9999, 0.9999).acos()[:, None, None]
+    way = torch.arange(between)[None, :, None] / between
+    ends = ((1 - way) * angle).sin() * unit[:, None] + (way * angle).sin() * unit.roll(-1, 0)[:, None]
+    length = torch.lerp(lengths[:, None, None], lengths.roll(-1, 0)[:, None, None], way)
+    return (length * ends / angle.sin()).flatten(0, 1)
+
+
+def save_gif(path: Path, images: np.ndarray, facts: dict) -> None:
+    """Pictures with straight colour, uint8 `[N, C, H, W]`, one after another over white, without end."""
+    if images.shape[1] == 4:
+        images = pixels.over(images, premultiplied=False)
+    colour = images.repeat(3, 1) if images.shape[1] == 1 else images
+    frames = [Image.fromarray(one.transpose(1, 2, 0)).quantize(128, dither=Image.Dither.NONE) for one in colour]
+    comment = ", ".join(f"{key} {value}" for key, value in facts.items())
+    options = {"save_all": True, "append_images": frames[1:], "duration": FRAME, "loop": 0, "comment": comment}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, lambda partial: frames[0].save(partial, "gif", **options))
 
 
 def target(name: str, n: int, seed: int, reference: str = "") -> tuple[Views, protocol.Reference, Path | None]:

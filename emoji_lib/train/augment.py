@@ -14,17 +14,21 @@ from emoji_lib import BadInput
 class ShiftAndFlip:
     """Move images by whole pixels, up to `shift` of their side, and mirror them; −1..1 `[N, C, H, W]`.
 
-    Each image is moved with `probability` and mirrored with half of it. What moves in is −1: transparent in
-    premultiplied RGBA, black in RGB, hence not for straight colour. Not to be mirrored: letters and flags.
+    Each image is moved with `probability` and mirrored with half of it. With a `warp` w those that are moved are also
+    turned by up to w radians and zoomed by a factor in 1 ± w. What moves in is −1: transparent in premultiplied RGBA,
+    black in RGB, hence not for straight colour. Not to be mirrored: letters and flags.
     """
 
     probability: float
     shift: float = 1 / 8
     flip: bool = True
+    warp: float = 0.0
 
     def __post_init__(self):
         if not 0 <= self.probability <= 1:
             raise BadInput(f"augment {self.probability} is not a probability in 0..1")
+        if not 0 <= self.warp <= 0.5:
+            raise BadInput(f"warp {self.warp} is not in 0..0.5 (0.2 is much, 0 is none)")
 
     def __call__(self, images: Tensor, rng: torch.Generator) -> Tensor:
         if not self.probability:
@@ -39,6 +43,11 @@ class ShiftAndFlip:
             reach = math.floor(side * self.shift)
             pixels = torch.floor(chance[1 + axis] * (2 * reach + 1)) - reach
             affine[:, axis, 2] = moved * pixels * 2 / side
+        if self.warp:
+            turn, zoom = self.warp * moved * (2 * torch.rand(2, n, generator=rng, device=images.device) - 1)
+            cos, sin = turn.cos() * (1 + zoom), turn.sin() * (1 + zoom)
+            affine[:, :, :2] = torch.stack((cos, -sin, sin, cos), 1).view(n, 2, 2) @ affine[:, :, :2]
         grid = F.affine_grid(affine, list(images.shape), align_corners=False)
         # grid_sample moves in zeros, so for a moment transparent is zero.
-        return F.grid_sample(images.float() + 1, grid, mode="nearest", align_corners=False) - 1
+        mode = "bilinear" if self.warp else "nearest"
+        return F.grid_sample(images.float() + 1, grid, mode=mode, align_corners=False) - 1

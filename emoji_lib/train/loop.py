@@ -77,17 +77,22 @@ def train(
     *,
     monitor=None,
     sample_steps: Collection[int] = (),
+    decay: float = 0.0,
     checkpoint_every: float = observers.CHECKPOINT_EVERY,
 ) -> None:
     """Train for `steps` steps, or what is left of them after the newest checkpoint of the `run` (`runs/run.py`).
 
     `latents` are drawn after `sample_steps`, or else at `observers.SAMPLED_AT`. Training ends early once the `monitor`
-    (`measure/collapse.py`) finds a collapse, unless it is to `ignore_collapse`. `checkpoint_every` is in seconds. On a
-    CPU a resumed run equals an uninterrupted one bit for bit.
+    (`measure/collapse.py`) finds a collapse, unless it is to `ignore_collapse`. Over the last fraction `decay` of the
+    run learning rates fall. `checkpoint_every` is in seconds. On a CPU a resumed run equals an uninterrupted one bit
+    for bit.
     Raises `Interrupted` after SIGINT or SIGTERM, `Diverged` for numbers that are not finite, `BadInput` for no steps.
     """
     if steps < 1:
         raise BadInput(f"{steps} steps: there is nothing to train; give at least 1")
+    if not 0 <= decay <= 1:
+        raise BadInput(f"decay {decay} is not a fraction in 0..1 (0.5 is usual, 0 keeps the learning rates)")
+    rates = observers.Rates(system, steps, decay)  # before a checkpoint brings what they fell to
     state, take, group = State.restored(run, system), stepper(system), processes()
     if state.step:
         print(f"resuming from step {state.step:,} of {steps:,}", flush=True)
@@ -95,6 +100,7 @@ def train(
         watching = [
             observers.Metrics(run, state, steps, batches.batch_size),
             observers.Snapshots(run, latents, sample_steps, steps),
+            *([rates] if decay else []),
             observers.Collapse(run, state, monitor, steps),
             ending := observers.Checkpoints(run, state, steps, stops, monitor, checkpoint_every),
         ]

@@ -96,10 +96,21 @@ def softmax_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     return real.mean() + log_partition
 
 
+def pairing_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """mean log(1 + exp(real − fake)), each fake beside one real image (R3GAN, Huang et al. 2024, eq. 2)."""
+    return F.softplus(real - fake).mean()
+
+
+def pairing_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """mean log(1 + exp(fake − real)), as `pairing_generator` (R3GAN, Huang et al. 2024, eq. 2)."""
+    return F.softplus(fake - real).mean()
+
+
 LOSSES = {
     "bce": Loss(bce_generator, bce_discriminator),
     "least_squares": Loss(least_squares_generator, least_squares_discriminator),
     "softmax": Loss(softmax_generator, softmax_discriminator, simultaneous=True, whole_batch=True),
+    "pairing": Loss(pairing_generator, pairing_discriminator, whole_batch=True),
 }
 
 
@@ -121,6 +132,11 @@ def cycle(images: Tensor, there_and_back: Tensor) -> Tensor:
 def identity(images: Tensor, translated: Tensor) -> Tensor:
     """‖G(y) − y‖₁, a mean over pixels, for images of the domain that G translates to (Zhu et al. 2017, section 5.2)."""
     return l1(translated, images)
+
+
+def mixing(masks: Tensor) -> Tensor:
+    """mean (1 − Σₖ mₖ²) of masks `[N, K, H, W]` that sum to 1: 0 where every pixel is of one layer alone."""
+    return 1 - masks.square().sum(1).mean()
 
 
 def r1(on_real: Tensor, real: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 
 from torch import Tensor
 
+from emoji_lib.train.device import set_rate
 from emoji_lib.train.distributed import processes
 
 SAMPLED_AT = (0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)  # fractions of a run at which the fixed latents are drawn
@@ -58,6 +59,26 @@ class Snapshots:
     def __call__(self, state, system) -> None:
         if state.step in self.at:
             self.run.snapshot(state.step, system.sample(self.latents))
+
+
+class Rates:
+    """Learning rates that are constant until a fraction `decay` of the run is left, and then fall linearly to a
+    twentieth.
+    """
+
+    LAST = 0.05
+
+    def __init__(self, system, steps: int, decay: float):
+        self.steps, self.decay = steps, decay
+        self.first = {name: float(one.param_groups[0]["lr"]) for name, one in system.optimizers.items()}
+
+    def __call__(self, state, system) -> None:
+        left = (self.steps - state.step) / self.steps
+        if left > self.decay:
+            return
+        for name, optimizer in system.optimizers.items():
+            fraction = self.LAST + (1 - self.LAST) * left / self.decay
+            set_rate(optimizer.param_groups[0], self.first[name] * fraction)
 
 
 class Collapse:

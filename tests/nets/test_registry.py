@@ -24,6 +24,12 @@ SMALL = {
     "cyclegan.ShortcutGenerator": [{"features": 4, "blocks": 1}, {"features": 5, "blocks": 0, "channels": 3}],
     "cyclegan.Discriminator": [{"features": 2}, {"features": 2, "stages": 1, "channels": 3, "norm": "none"}],
     "encoder.Encoder": [{"features": 6}],
+    "layered.Generator": [
+        {"features": 2, "layers": 3, "latent": 5},
+        {"features": 2, "layers": 3, "latent": 5, "fields": "coarse", "masks": "over", "colour_latent": 2},
+        {"features": 2, "layers": 3, "latent": 5, "fields": "transposed"},
+    ],
+    "layered.Discriminator": [{"features": 4, **dcgan.IMPROVED}],
     "listed.Listed": [{"layers": ["Linear(in_features=5, out_features=4, bias=True)", "Tanh()"]}],
 }
 
@@ -32,7 +38,7 @@ def example(network: nn.Module) -> tuple[tuple[torch.Tensor, ...], tuple[int, ..
     """Three of what a network takes, and the shape of what it must give."""
     room, kind = name_of(network).split(".")
     options, rng = network.options, torch.Generator().manual_seed(0)
-    side, channels = 64 if room == "deep" else 72, options.get("channels", 3)
+    side, channels = 64 if room == "deep" else 72, options.get("channels", 4 if room == "layered" else 3)
     images = torch.randn(3, channels, side, side, generator=rng)
     if "latent" in options:  # latents to images
         return (torch.randn(3, options["latent"] + options.get("embedding", 0), generator=rng),), images.shape

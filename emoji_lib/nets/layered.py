@@ -1,0 +1,154 @@
+"""Emoji in layers: smooth fields say where each flat region is, colours say which, and any size can be drawn."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from emoji_lib import BadInput
+from emoji_lib.nets import dcgan
+from emoji_lib.nets.layers import Latents, check, choose, initialise
+from emoji_lib.nets.registry import register
+
+NATIVE = 72  # pixels a side that training sees
+OPAQUE = 2.0  # added to the logit of every alpha, so that layers cover what they touch from the start
+
+
+def softmax_masks(fields: Tensor) -> Tensor:
+    """Each layer's part of every pixel, `[N, K, H, W]`, parts that sum to 1: mₖ = softmaxₖ(fields)."""
+    return fields.softmax(1)
+
+
+def over_masks(fields: Tensor) -> Tensor:
+    """The same where each layer lies over those before it: mₖ = αₖ Πⱼ₌ₖ₊₁ (1 − αⱼ) with αₖ = σ(fieldₖ) and α₀ = 1
+    (Porter and Duff 1984).
+    """
+    hidden = F.logsigmoid(-fields[:, 1:]).flip(1).cumsum(1).flip(1)  # log Π (1 − αⱼ) from k on
+    above = torch.cat((hidden, torch.zeros_like(fields[:, :1])), 1)
+    own = torch.cat((torch.zeros_like(fields[:, :1]), F.logsigmoid(fields[:, 1:])), 1)
+    return (own + above).exp()
+
+
+MASKS = {"softmax": softmax_masks, "over": over_masks}
+
+
+def _trunk(latent: int, features: int, maps: int) -> nn.Sequential:
+    """Latents `[N, latent]` → `[N, maps, 36, 36]`; nearest pixels and a convolution enlarge (Odena et al. 2016)."""
+    widths = (8 * features, 4 * features, 2 * features, 2 * features, maps)
+    first, second, third, last = (nn.Conv2d(*pair, 3, padding=1) for pair in pairwise(widths))
+    dense = (nn.Linear(latent, widths[0] * 81), nn.Unflatten(1, (widths[0], 9, 9)), nn.GELU())
+    enlarged = (nn.Upsample(scale_factor=2), second, nn.GELU(), nn.Upsample(scale_factor=2), third, nn.GELU())
+    return nn.Sequential(*dense, first, nn.GELU(), *enlarged, last)
+
+
+def coarse(latent: int, features: int, layers: int) -> nn.Module:
+    """Fields of 36×36, which enlarging makes smooth."""
+    return _trunk(latent, features, layers)
+
+
+def fine(latent: int, features: int, layers: int) -> nn.Module:
+    """Fields of 72×72, the last step by sub-pixel convolution (Shi et al. 2016): finer strokes at the same cost."""
+    return nn.Sequential(_trunk(latent, features, 4 * layers), nn.PixelShuffle(2))
+
+
+def transposed(latent: int, features: int, layers: int) -> nn.Module:
+    """Fields of 72×72 by the improved GAN's transposed convolutions: layers alone, nothing else new."""
+    pixels = dcgan.Generator(features, latent, layers, **dcgan.IMPROVED).layers
+    return nn.Sequential(nn.Unflatten(1, (latent, 1, 1)), *pixels[:-1], pixels[-1][0])  # without its tanh
+
+
+FIELDS = {"coarse": coarse, "fine": fine, "transposed": transposed}
+
+
+@register
+class Generator(Latents, nn.Module):
+    """Latents `[N, latent]` → premultiplied RGBA `[N, 4, size, size]` in −1..1: Σₖ mₖ cₖ over `layers`.
+
+    The masks m come from `fields` (`coarse`, `fine` or `transposed`) times `sharpness`, by `masks` (`softmax` or
+    `over`). The colours c `[N, K, 4]` come from the whole latent, or with a `colour_latent` from the last so many of
+    its numbers, which then shape nothing; layer 0 is transparent. A size above 72 enlarges the fields, not pixels, and
+    sharpens them as much, so that edges stay a pixel wide.
+    """
+
+    def __init__(
+        self,
+        features: int = 32,
+        latent: int = 100,
+        *,
+        layers: int = 12,
+        fields: str = "fine",
+        masks: str = "softmax",
+        sharpness: float = 2.0,
+        colour_latent: int = 0,
+    ):
+        super().__init__()
+        if features < 1 or layers < 2 or not 0 <= colour_latent < latent or not sharpness > 0:
+            given = f"features {features}, layers {layers}, sharpness {sharpness}, colour_latent {colour_latent}"
+            raise BadInput(f"{given}: at least 1, at least 2, above 0, and 0 or more but under {latent}")
+        self.to_masks = choose(MASKS, "masks", masks)
+        self.to_fields = choose(FIELDS, "fields", fields)(latent - colour_latent, features, layers)
+        self.to_colours = nn.Sequential(
+            nn.Linear(colour_latent or latent, 128), nn.GELU(), nn.Linear(128, 4 * (layers - 1))
+        )
+        initialise(self, "orthogonal")
+
+    def forward(self, latents: Tensor, size: int = NATIVE) -> Tensor:
+        return self.draw(latents, size)[0]
+
+    def draw(self, latents: Tensor, size: int = NATIVE) -> tuple[Tensor, Tensor]:
+        """The pictures of latents, and their masks `[N, K, size, size]`."""
+        masks = self.masks(self.fields(latents), size)
+        return self.compose(masks, self.colours(latents)), masks
+
+    def fields(self, latents: Tensor) -> Tensor:
+        """`[N, K, G, G]`, on the grid that they are made on."""
+        check(latents, "latents", self.options["latent"])
+        return self.to_fields(latents[:, : self.options["latent"] - self.options["colour_latent"]]).float()
+
+    def masks(self, fields: Tensor, size: int = NATIVE) -> Tensor:
+        """Each layer's part of every pixel, `[N, K, size, size]`, which sum to 1."""
+        if size != fields.shape[-1]:
+            smooth = "bilinear" if size == NATIVE else "bicubic"  # the dearer one only where edges can be seen
+            fields = F.interpolate(fields, size=(size, size), mode=smooth, align_corners=False)
+        return self.to_masks(self.options["sharpness"] * max(1.0, size / NATIVE) * fields)
+
+    def colours(self, latents: Tensor) -> Tensor:
+        """Premultiplied RGBA in 0..1, `[N, K, 4]`; layer 0 is transparent."""
+        numbers = self.to_colours(latents[:, -self.options["colour_latent"] :]).float()
+        colour, alpha = numbers.unflatten(1, (-1, 4)).split((3, 1), 2)
+        alpha = (alpha + OPAQUE).sigmoid()
+        return F.pad(torch.cat((colour.sigmoid() * alpha, alpha), 2), (0, 0, 1, 0))
+
+    @staticmethod
+    def compose(masks: Tensor, colours: Tensor) -> Tensor:
+        """Σₖ mₖ cₖ, `[N, 4, H, W]` in −1..1. Any colours `[N, K, 4]` will do: other ones recolour a shape."""
+        with torch.autocast(masks.device.type, enabled=False):  # eight bits would show in flat colours
+            picture = (colours.transpose(1, 2) @ masks.flatten(2)).unflatten(2, masks.shape[2:])
+        return picture * 2 - 1
+
+    def noise(self, n: int, rng: torch.Generator) -> Tensor:
+        """Standard normal latents `[N, latent]` on the device of `rng`."""
+        return torch.randn(n, self.options["latent"], generator=rng, device=rng.device)
+
+
+class Blur(nn.Module):
+    """`[N, C, H, W]` under the binomial filter (1 2 1)² / 16, so that a stride after it does not alias (Zhang 2019)."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        for axis in (2, 3):
+            ends = maps.narrow(axis, 0, 1), maps.narrow(axis, maps.shape[axis] - 1, 1)
+            padded = torch.cat((ends[0], maps, ends[1]), axis)
+            size = maps.shape[axis]
+            maps = (padded.narrow(axis, 0, size) + 2 * maps + padded.narrow(axis, 2, size)) / 4
+        return maps
+
+
+@register
+class Discriminator(dcgan.Discriminator):
+    """As `dcgan.Discriminator`, with what each strided convolution but the first takes in blurred before."""
+
+    def __init__(self, features: int = 64, channels: int = 4, **design):
+        super().__init__(features, channels, **design)
+        for block in self.layers[1:]:
+            block.insert(0, Blur())

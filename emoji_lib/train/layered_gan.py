@@ -1,0 +1,84 @@
+"""The layered GAN: a generator that draws in layers is kept from mixing them."""
+
+import torch
+from torch import Tensor, nn
+from torch.profiler import record_function
+
+from emoji_lib import BadInput
+from emoji_lib.train import losses
+from emoji_lib.train.gan import GAN, detached
+
+PENALISED_EVERY = 4  # steps: lazy regularisation (Karras et al. 2020, appendix B)
+
+
+class LayeredGAN(GAN):
+    """A GAN whose generator gives masks with its pictures (`nets/layered.py`).
+
+    `mixing_weight`: of `losses.mixing` in the generator's loss, so that a pixel belongs to one layer. `gamma`: of R1 on
+    real and R2 on fake images (Mescheder et al. 2018), every fourth step, for losses that need them (`pairing`).
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        *,
+        mixing_weight: float = 0.0,
+        gamma: float = 0.0,
+        **settings,
+    ):
+        super().__init__(generator, discriminator, **settings)
+        if mixing_weight < 0 or gamma < 0:
+            raise BadInput(f"mixing_weight {mixing_weight} and gamma {gamma} must not be negative; 0 is none")
+        if gamma and self.loss.simultaneous:
+            raise BadInput("gamma needs a loss with updates in turn, such as pairing or bce")
+        self.mixing_weight, self.gamma = mixing_weight, gamma
+        self.capturable, self.distributable = not gamma, not gamma
+        self.steps_taken = torch.zeros((), device=self.device)
+
+    def step(self, real: Tensor) -> dict[str, Tensor]:
+        """One update of both networks on real images, float32 `[N, 4, 72, 72]` in −1..1.
+
+        Returns the losses, the mean logits of real and fake images, and how much layers mix, detached.
+        """
+        with record_function("fakes"), self.forward():
+            fake, masks = self.generator.draw(self.generator.noise(len(real), self.rng))
+        mixing = losses.mixing(masks)
+        real, fake = self.augment(real, self.rng), self.augment(fake, self.rng)
+        loss_d, on_real, on_fake = self.discriminator_turn(real, fake)
+        loss_g = self.generator_turn(fake, on_real, on_fake, self.mixing_weight * mixing)
+        self.update_average()
+        self.steps_taken += 1
+        return detached(loss_g=loss_g, loss_d=loss_d, real=on_real.mean(), fake=on_fake.mean(), mixing=mixing)
+
+    def discriminator_turn(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As the GAN's; every fourth step with γ (R1 + R2), for those between as well, in float32 throughout."""
+        if not (self.gamma and self.steps_taken % PENALISED_EVERY == 0):
+            return super().discriminator_turn(real, fake)
+        real, fake = (images.detach().float().requires_grad_() for images in (real, fake))
+        on_real, on_fake = self.logits(real), self.logits(fake)
+        loss = self.loss.discriminator(on_real, on_fake)
+        penalty = losses.r1(on_real, real) + losses.r2(on_fake, fake)
+        self.gradients(loss + PENALISED_EVERY * self.gamma * penalty, "discriminator")
+        self.optimizers["discriminator"].step()
+        return loss, on_real, on_fake
+
+    @record_function("G step")
+    def generator_turn(self, fake: Tensor, on_real: Tensor, on_fake: Tensor, penalty: Tensor) -> Tensor:
+        """Its adversarial loss, minimised together with the `penalty`."""
+        if not self.loss.simultaneous:
+            with self.forward():
+                on_fake = self.logits(fake)
+        loss = self.loss.generator(on_real.detach(), on_fake)
+        self.gradients(loss + penalty, "generator")
+        if self.loss.simultaneous:
+            self.optimizers["discriminator"].step()
+        self.optimizers["generator"].step()
+        return loss
+
+    def state_dict(self) -> dict:
+        return super().state_dict() | {"taken": self.steps_taken.clone()}
+
+    def load_state_dict(self, state: dict) -> None:
+        super().load_state_dict(state)
+        self.steps_taken.copy_(state["taken"])

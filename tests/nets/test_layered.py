@@ -1,0 +1,98 @@
+import pytest
+import torch
+
+from emoji_lib import BadInput
+from emoji_lib.nets import layered
+
+
+def generator(**options) -> layered.Generator:
+    torch.manual_seed(0)
+    return layered.Generator(2, 6, layers=4, **options).eval()
+
+
+@pytest.mark.parametrize("name", layered.MASKS)
+def test_masks_are_parts_of_a_whole(name):
+    fields = 3 * torch.randn(2, 4, 5, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    masks = layered.MASKS[name](fields)
+    torch.testing.assert_close(masks.sum(1), torch.ones(2, 5, 5, dtype=torch.float64))
+    assert masks.min() >= 0
+
+
+def test_each_layer_lies_over_those_before_it():
+    """Against the sheets laid down one by one."""
+    fields = torch.randn(2, 4, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    colours = torch.rand(2, 4, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    colours[:, 0] = 0
+    picture = torch.zeros(2, 4, 3, 3, dtype=torch.float64)
+    for layer in range(1, 4):
+        cover = fields[:, layer, None].sigmoid()
+        picture = colours[:, layer, :, None, None] * cover + picture * (1 - cover)
+    ours = layered.Generator.compose(layered.over_masks(fields), colours)
+    torch.testing.assert_close(ours, 2 * picture - 1)
+
+
+def test_the_picture_is_the_sum_of_its_layers():
+    network, latents = generator(), torch.randn(3, 6, generator=torch.Generator().manual_seed(2))
+    picture, masks = network.draw(latents)
+    colours = network.colours(latents)
+    assert (colours[:, 0] == 0).all()
+    assert (colours[..., :3] <= colours[..., 3:]).all()  # premultiplied
+    summed = sum(masks[:, k, None] * colours[:, k, :, None, None] for k in range(4))
+    torch.testing.assert_close(picture, 2 * summed - 1)
+    assert torch.equal(network(latents), picture)
+
+
+@pytest.mark.parametrize("fields", layered.FIELDS)
+@pytest.mark.parametrize("size", [24, 72, 200])
+def test_any_size(fields, size):
+    picture, masks = generator(fields=fields).draw(torch.zeros(1, 6), size)
+    assert picture.shape == (1, 4, size, size)
+    assert masks.shape == (1, 4, size, size)
+    assert picture.abs().max() <= 1
+
+
+def test_a_large_picture_is_the_small_one_with_crisp_edges():
+    """A disc: at eight times the size the boundary stays where it is, and as many pixels wide."""
+    network = generator(fields="coarse")
+    at = torch.arange(36) - 17.5
+    disc = (10 - (at[:, None] ** 2 + at[None] ** 2).sqrt()).expand(1, 4, 36, 36).clone()
+    disc[:, 1], disc[:, 2:] = -disc[:, 1], -99
+    small, large = (network.masks(disc, size)[0, 0] for size in (72, 576))
+    shrunk = torch.nn.functional.avg_pool2d(large[None], 8)[0]
+    assert (shrunk - small).abs().max() < 0.15
+    assert (shrunk - small).abs().mean() < 0.01
+    grey = [((row > 0.05) & (row < 0.95)).sum().item() for row in (small[36], large[288])]
+    assert grey[1] <= grey[0] + 2
+
+
+def test_a_colour_latent_recolours_and_leaves_the_shape():
+    network = generator(colour_latent=2)
+    latents = torch.randn(1, 6, generator=torch.Generator().manual_seed(0)).repeat(2, 1)
+    latents[1, 4:] += 3
+    masks, colours = network.draw(latents)[1], network.colours(latents)
+    torch.testing.assert_close(masks[0], masks[1])
+    assert (colours[0] - colours[1]).abs().max() > 0.01
+    latents[1, :4] += 3
+    torch.testing.assert_close(network.colours(latents)[1], colours[1])
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"layers": 1}, "layers 1"),
+        ({"sharpness": 0.0}, "sharpness 0.0"),
+        ({"latent": 6, "colour_latent": 6}, "colour_latent 6.*under 6"),
+        ({"fields": "smooth"}, "unknown fields 'smooth': coarse, fine, transposed"),
+        ({"masks": "soft"}, "unknown masks 'soft': softmax, over"),
+    ],
+)
+def test_options_that_cannot_be_are_named(options, says):
+    with pytest.raises(BadInput, match=says):
+        layered.Generator(2, **options)
+
+
+def test_blurring_is_the_binomial_filter_and_leaves_flat_maps():
+    maps = torch.randn(2, 3, 6, 7, generator=torch.Generator().manual_seed(0))
+    kernel = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]).expand(3, 1, 3, 3) / 16
+    padded = torch.nn.functional.pad(maps, (1, 1, 1, 1), mode="replicate")
+    torch.testing.assert_close(layered.Blur()(maps), torch.nn.functional.conv2d(padded, kernel, groups=3))
