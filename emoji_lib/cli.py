@@ -159,7 +159,7 @@ def store(runs: Runs) -> None:
 
 @command("sample 02-quick --n 16 --seed 0 --out faces")
 def sample(
-    run: Run = "02-quick",
+    run: Run = "best",
     n: N = 16,
     seed: Seed = 0,
     out: Out = Path("samples"),

