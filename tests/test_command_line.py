@@ -166,7 +166,7 @@ def test_samples_are_rgba_with_clean_transparency_and_repeat(run, tmp_path, caps
         save_weights(run / sampler.WEIGHTS, dcgan.Generator(4), mode="RGBA", premultiplied=premultiplied)
         for out in ("a", "b"):
             assert main(["sample", str(run), "--n", "3", "--seed", "5", "--out", str(tmp_path / out)]) == 0
-        assert "3 RGBA PNGs in " in capsys.readouterr().out
+        assert "3 RGBA PNGs of 72×72 in " in capsys.readouterr().out
         names = ["0000.png", "0001.png", "0002.png"]
         assert sorted(path.name for path in (tmp_path / "a").iterdir()) == names
         for name in names:

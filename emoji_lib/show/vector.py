@@ -37,9 +37,9 @@ def svg(fields: np.ndarray, colours: np.ndarray, facts: dict) -> str:
     Shapes lie on each other as paper does: each covers its own region and those of all shapes above it, so that no gap
     shows between neighbours. Translucent ones lie lowest, each without the regions of the other translucent ones.
     """
-    winner = fields.argmax(0)
-    areas = np.bincount(winner.ravel(), minlength=len(fields)) / FINE**2
-    drawn = [layer for layer in range(len(fields)) if colours[layer, 3] >= INVISIBLE and areas[layer] >= SPECK]
+    areas = np.bincount(fields.argmax(0).ravel(), minlength=len(fields)) / FINE**2
+    fields, colours, areas = (each[areas >= SPECK] for each in (fields, colours, areas))
+    drawn = np.flatnonzero(colours[:, 3] >= INVISIBLE)
     solid = sorted((layer for layer in drawn if colours[layer, 3] >= SOLID), key=lambda layer: -areas[layer])
     shapes = [(layer, [layer, *solid]) for layer in drawn if layer not in solid]
     shapes += [(layer, solid[place:]) for place, layer in enumerate(solid)]

@@ -1,0 +1,154 @@
+"""Outlines of layers: what a renderer makes of them is the picture, and files are small."""
+
+import io
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import resvg_py
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional as F
+
+from emoji_lib import BadInput
+from emoji_lib.cli import main
+from emoji_lib.data import pixels
+from emoji_lib.nets import dcgan, layered
+from emoji_lib.runs import record
+from emoji_lib.show import sampler, vector
+from emoji_lib.train.checkpoint import save_weights
+
+
+class Smooth(nn.Module):
+    """Fields as those of a trained generator: few hills and valleys."""
+
+    def forward(self, latents):
+        return F.interpolate(6 * latents[:, :150].view(-1, 6, 5, 5), size=(36, 36), mode="bicubic")
+
+
+@pytest.fixture
+def generator() -> layered.Generator:
+    torch.manual_seed(0)
+    made = layered.Generator(2, 150, layers=6, fields="coarse").eval()
+    made.to_fields = Smooth()
+    return made
+
+
+def rendered(text: str, size: int) -> np.ndarray:
+    """Premultiplied RGBA `[4, size, size]` by another program."""
+    content = bytes(resvg_py.svg_to_bytes(svg_string=text, width=size, height=size))
+    straight = np.asarray(Image.open(io.BytesIO(content)).convert("RGBA")).transpose(2, 0, 1)
+    return pixels.premultiply(straight[None])[0]
+
+
+@pytest.mark.parametrize("opaque", [True, False])
+def test_a_renderer_makes_the_picture_of_it(generator, opaque):
+    last = generator.to_colours[-1]
+    nn.init.normal_(last.bias, std=2)
+    last.bias.data.view(-1, 4)[:, 3] = 9.0
+    if not opaque:  # two layers let others through, and none may lie below them
+        last.bias.data.view(-1, 4)[1:3, 3] = -2.0
+    latents = generator.latents(3, 0)
+    drawn = pixels.premultiply(sampler.straight(generator, latents, {"mode": "RGBA", "premultiplied": True}, 512))
+    for picture, text in zip(drawn, vector.svgs(generator, latents, {"run": "a<b"}), strict=True):
+        apart = np.abs(rendered(text, 512).astype(int) - picture).max(0)
+        assert apart.mean() < 2.5  # of 255
+        assert (apart > 64).mean() < 0.01
+        assert len(text) < 10_000
+
+
+def test_no_gap_between_neighbours(generator):
+    """Where the transparent layer wins nowhere, nothing shines through."""
+    generator.to_colours[-1].bias.data.view(-1, 4)[:, 3] = 9.0
+    fields = generator.masks(generator.fields(generator.latents(1, 0)), 288)[0].clamp(min=1e-30).log().numpy()
+    fields[0] -= 100
+    text = vector.svg(fields, generator.colours(generator.latents(1, 0))[0].detach().numpy(), {})
+    assert text.count("<path") >= 4
+    assert rendered(text, 512)[3].min() == 255
+
+
+def test_documents_are_xml_that_says_where_it_comes_from(generator):
+    first, second = vector.svgs(generator, generator.latents(2, 1), {"run": "a<b", "seed": 1}, first=7)
+    name = "{http://www.w3.org/2000/svg}"
+    assert ElementTree.fromstring(first).find(f"{name}desc").text == "run a<b, seed 1, index 7"
+    assert ElementTree.fromstring(second).find(f"{name}desc").text.endswith("index 8")
+
+
+def test_specks_and_what_cannot_be_seen_are_left_out():
+    side = layered.NATIVE * vector.FINE
+    fields = np.zeros((4, side, side), np.float32)
+    fields[1, 40:240, 40:240] = 9  # a square of 50 pixels
+    fields[2, 100:102, 100:102] = 99  # half a pixel
+    fields[3, 120:200, 120:200] = 99
+    colours = np.array([[0, 0, 0, 0], [1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 0.01, 0.01]])
+    text = vector.svg(fields, colours, {})
+    assert text.count("<path") == 1
+    assert 'fill="#ff0000"' in text
+    assert text.count("M") == 2  # its outline, and that of the hole
+    picture = rendered(text, 72)
+    assert picture[3, 35, 12] == 255
+    assert picture[3, 40, 40] == 0
+
+
+def kept(tmp_path, network, **facts):
+    run = record.create("08-tiny", "08_layered_gan", "", {"seed": 2, "selection": "faces"}, tmp_path)
+    save_weights(run / sampler.WEIGHTS, network, mode="RGBA", premultiplied=True, **facts)
+    return run
+
+
+def test_samples_of_any_size_with_outlines_and_a_walk(tmp_path, capsys):
+    run, out = kept(tmp_path, layered.Generator(2, 5, layers=3)), tmp_path / "out"
+    assert main(["sample", str(run), "--n", "2", "--size", "100", "--svg", "--gif", "--out", str(out)]) == 0
+    assert "2 RGBA PNGs of 100×100, as many SVGs, walk.gif in " in capsys.readouterr().out
+    assert sorted(path.name for path in out.iterdir()) == ["0000.png", "0000.svg", "0001.png", "0001.svg", "walk.gif"]
+    assert Image.open(out / "0001.png").size == (100, 100)
+    assert Image.open(out / "0001.png").text["index"] == "1"
+    with Image.open(out / "walk.gif") as walk:
+        assert walk.n_frames == 2 * sampler.BETWEEN
+        assert run.name in walk.info["comment"].decode()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("--size 0", "--size 0 is not between 16 and 2,048 pixels"),
+        ("--size -72", "--size -72 is not between"),
+        ("--size 10000", "--size 10000 is not between"),
+        ("--size 512", "draws pixels, so --size 512 is not to be had; give a run of notebook 08"),
+        ("--svg", "draws pixels, so --svg is not to be had"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_clear_line(tmp_path, capsys, options, says):
+    run = kept(tmp_path, dcgan.Generator(4))
+    assert main(["sample", str(run), "--out", str(tmp_path / "out"), *options.split()]) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_walk_ends_where_it_began_and_keeps_its_distance():
+    latents = torch.randn(3, 50, generator=torch.Generator().manual_seed(0))
+    walk = sampler.walk(latents, 4)
+    torch.testing.assert_close(walk[::4], latents)
+    lengths = latents.norm(dim=1)
+    assert lengths.min() * 0.999 <= walk.norm(dim=1).min()
+    assert walk.norm(dim=1).max() <= lengths.max() * 1.001
+
+
+def test_starting_from_kept_weights(tmp_path):
+    torch.manual_seed(0)
+    kept_generator, kept_critic = layered.Generator(2, 5, layers=3), dcgan.Discriminator(2)
+    run = kept(tmp_path, kept_generator)
+    mine, critic = layered.Generator(2, 5, layers=3), dcgan.Discriminator(2)
+    assert "it keeps no discriminator" in sampler.start(str(run), generator=mine, discriminator=critic)
+    latents = torch.randn(2, 5)
+    torch.testing.assert_close(mine(latents), kept_generator(latents), atol=1e-2, rtol=0)
+    save_weights(run / "discriminator.safetensors", kept_critic, mode="RGBA", premultiplied=True)
+    assert sampler.start(str(run), generator=mine, discriminator=critic) == f"generator and discriminator of {run.name}"
+    torch.testing.assert_close(critic.head.weight, kept_critic.head.weight, atol=1e-4, rtol=1e-3)
+    with pytest.raises(BadInput, match=r"the generator of 08-tiny.* is another one: layers 3 → 4"):
+        sampler.start(str(run), generator=layered.Generator(2, 5, layers=4))
+    with pytest.raises(BadInput, match="no run 'nobody'"):
+        sampler.start("nobody", generator=mine)
