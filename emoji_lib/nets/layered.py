@@ -33,6 +33,17 @@ def over_masks(fields: Tensor) -> Tensor:
 MASKS = {"softmax": softmax_masks, "over": over_masks}
 
 
+class Blur(nn.Module):
+    """`[N, C, H, W]` under the binomial filter (1 2 1)² / 16 (Zhang 2019), whose zero is the checkerboard of pixels."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        for axis in (2, 3):
+            size = maps.shape[axis]
+            padded = torch.cat((maps.narrow(axis, 0, 1), maps, maps.narrow(axis, size - 1, 1)), axis)
+            maps = (padded.narrow(axis, 0, size) + 2 * maps + padded.narrow(axis, 2, size)) / 4
+        return maps
+
+
 def _trunk(latent: int, features: int, maps: int) -> nn.Sequential:
     """Latents `[N, latent]` → `[N, maps, 36, 36]`; nearest pixels and a convolution enlarge (Odena et al. 2016)."""
     widths = (8 * features, 4 * features, 2 * features, 2 * features, maps)
@@ -48,8 +59,11 @@ def coarse(latent: int, features: int, layers: int) -> nn.Module:
 
 
 def fine(latent: int, features: int, layers: int) -> nn.Module:
-    """Fields of 72×72, the last step by sub-pixel convolution (Shi et al. 2016): finer strokes at the same cost."""
-    return nn.Sequential(_trunk(latent, features, 4 * layers), nn.PixelShuffle(2))
+    """Fields of 72×72 by sub-pixel convolution (Shi et al. 2016): finer strokes, and smooth since they are blurred.
+
+    Without the blur two layers in a checkerboard stand for a shade that no layer has.
+    """
+    return nn.Sequential(_trunk(latent, features, 4 * layers), nn.PixelShuffle(2), Blur())
 
 
 def transposed(latent: int, features: int, layers: int) -> nn.Module:
@@ -115,7 +129,8 @@ class Generator(Latents, nn.Module):
 
     def colours(self, latents: Tensor) -> Tensor:
         """Premultiplied RGBA in 0..1, `[N, K, 4]`; layer 0 is transparent."""
-        numbers = self.to_colours(latents[:, -self.options["colour_latent"] :]).float()
+        own = latents[:, -self.options["colour_latent"] :]  # from −0 on it is all of them
+        numbers = self.to_colours(own).float()
         colour, alpha = numbers.unflatten(1, (-1, 4)).split((3, 1), 2)
         alpha = (alpha + OPAQUE).sigmoid()
         return F.pad(torch.cat((colour.sigmoid() * alpha, alpha), 2), (0, 0, 1, 0))
@@ -130,18 +145,6 @@ class Generator(Latents, nn.Module):
     def noise(self, n: int, rng: torch.Generator) -> Tensor:
         """Standard normal latents `[N, latent]` on the device of `rng`."""
         return torch.randn(n, self.options["latent"], generator=rng, device=rng.device)
-
-
-class Blur(nn.Module):
-    """`[N, C, H, W]` under the binomial filter (1 2 1)² / 16, so that a stride after it does not alias (Zhang 2019)."""
-
-    def forward(self, maps: Tensor) -> Tensor:
-        for axis in (2, 3):
-            ends = maps.narrow(axis, 0, 1), maps.narrow(axis, maps.shape[axis] - 1, 1)
-            padded = torch.cat((ends[0], maps, ends[1]), axis)
-            size = maps.shape[axis]
-            maps = (padded.narrow(axis, 0, size) + 2 * maps + padded.narrow(axis, 2, size)) / 4
-        return maps
 
 
 @register

@@ -10,20 +10,20 @@ from emoji_lib.data.batches import to_uint8
 from emoji_lib.nets.layered import NATIVE, Generator
 from emoji_lib.show import plots
 
-SHOWN = 8  # layers of a picture
+SHOWN, SEEN = 8, 0.002  # layers of a picture at most, and the part of it that each has at least
 
 
 @torch.no_grad()
 def anatomy(generator: Generator, latents: Tensor) -> Image.Image:
-    """One picture, latents `[1, latent]`, taken apart: the fields, masks and colours of its largest layers, and their
-    sums from one layer to all.
+    """One picture, latents `[1, latent]`, taken apart: the fields, masks and colours of its largest layers, and the
+    sum of the first, of the first two, and so on to that of all.
     """
     fields, (picture, masks) = generator.fields(latents)[0], generator.draw(latents)
     colours, masks = generator.colours(latents)[0], masks[0]
     areas = masks.mean((1, 2)) * (colours[:, 3] > 0)
-    chosen = areas.argsort(descending=True)[: min(SHOWN, len(areas) - 1)]
-    low, high = fields.amin(), fields.amax()
-    grey = ((fields - low) / (high - low))[chosen, None]
+    chosen = areas.argsort(descending=True)[: max(1, min(SHOWN, int((areas >= SEEN).sum())))]
+    low, high = fields.quantile(0.02), fields.quantile(0.98)
+    grey = ((fields - low) / (high - low))[chosen, None].clamp(0, 1)
     grey = torch.nn.functional.interpolate(grey, size=(NATIVE, NATIVE))
     flat = colours[chosen, :, None, None].expand(-1, -1, NATIVE, NATIVE)
     alone = masks[chosen, None] * colours[chosen, :, None, None]
@@ -31,12 +31,10 @@ def anatomy(generator: Generator, latents: Tensor) -> Image.Image:
         "field": _rgb(grey.expand(-1, 3, -1, -1)),
         "mask": _rgb(masks[chosen, None].expand(-1, 3, -1, -1)),
         "colour": _over(flat),
-        "mask × colour": _over(alone),
-        "summed": _over(alone.cumsum(0)),
+        "layer": _over(alone),
+        "sum": _over(torch.cat((alone.cumsum(0)[:-1], (picture + 1) / 2))),
     }
-    whole = _over((picture + 1) / 2)
-    sheets = [plots.tile(images, len(images)) for images in rows.values()]
-    return plots.grid([*sheets, plots.tile(whole)], labels=[*rows, "all layers"], margin=120)
+    return plots.grid([plots.tile(images, len(images)) for images in rows.values()], labels=[*rows], margin=150)
 
 
 @torch.no_grad()
