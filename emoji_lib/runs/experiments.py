@@ -55,6 +55,7 @@ class Experiment:
     notebook: str
     source: str = ""
     about: str = ""
+    finding: str = ""  # what its runs have shown, in a sentence; with one it has a row in the README
     parameters: dict = field(default_factory=dict)
     sweep: str = ""  # the sweep whose row this is
     search: dict = field(default_factory=dict)  # ranges and choices that a search may try
@@ -146,9 +147,9 @@ def _experiment(name: str, entry, path: Path) -> Experiment:
     try:
         one = Experiment(name, **entry)
         one = replace(one, parameters=dict(one.parameters or {}), search=dict(one.search))
-        "".join([one.notebook, one.source, one.about, one.needs])  # all text
+        "".join([one.notebook, one.source, one.about, one.finding, one.needs])  # all text
     except (TypeError, ValueError):
-        words = "source, about and needs (text), parameters and search (mappings)"
+        words = "source, about, finding and needs (text), parameters and search (mappings)"
         raise BadInput(f"{path}: {name} needs a notebook and may have {words}") from None
     if not one.path.is_file():
         raise BadInput(f"{path}: {name} names the notebook {one.notebook!r}, which is not in {NOTEBOOKS.name}/")

@@ -1,31 +1,36 @@
-"""The results table of the README, made from the run folders."""
+"""Pages made from the run folders: the README's table, the log of all runs, a page a run, and the gallery."""
 
+import html
+import itertools
+import json
 from pathlib import Path
+
+import pandas as pd
 
 from emoji_lib import BadInput
 from emoji_lib.data.emoji import ROOT
-from emoji_lib.measure.features import TRUSTED
+from emoji_lib.measure.features import ENCODERS, TRUSTED
 from emoji_lib.measure.text_match import KINDS
-from emoji_lib.numbers import kid, number
+from emoji_lib.numbers import kid, number, spread
 from emoji_lib.runs import experiments
 from emoji_lib.runs.record import GOOD, RESULTS, dirty, runs_in
 
 README = ROOT / "README.md"
+GALLERY = Path(__file__).with_name("gallery.html")
 BEGIN, END = "<!-- results: begin (python -m emoji_lib table) -->", "<!-- results: end -->"
-PICTURES = {"sample": 320, "loss": 240}  # file and width in pixels
-HYPERPARAMETERS = {
+WIDTHS = {"sample": 200, "loss": 130}  # pixels
+COLUMNS = ("samples", "run", "losses")
+SETTINGS = {
     "batch_size": "batch",
-    "learning_rate_g": "lr G",
+    "learning_rate_g": "lr",
     "learning_rate_d": "lr D",
-    "beta1": "β1",
-    "beta2": "β2",
     "loss": "loss",
     "augment": "augment",
     "ema": "EMA",
-    "cycle_weight": "cycle weight",
-    "identity_weight": "identity weight",
-    "r1_weight": "R1 weight",
 }
+MOST = 5  # changed parameters in a row; a run's own page has all
+SHORT = {"generator": "G", "discriminator": "D"}
+MADE = "Written from the records by `python -m emoji_lib table`. Samples are not picked."
 
 
 def kept(results: Path = RESULTS) -> list[tuple[Path, dict]]:
@@ -37,93 +42,151 @@ def kept(results: Path = RESULTS) -> list[tuple[Path, dict]]:
 
 
 def table(results: Path = RESULTS) -> str:
-    """Markdown: everything about each run of a numbered experiment, then a line for each of the other runs."""
-    runs = kept(results)
-    numbered = [run for run in runs if run[1]["experiment"][:2].isdigit()]
-    others = [run for run in runs if run not in numbered]
-    lines = ["| run | networks and hyperparameters | samples and losses |", "|---|---|---|"]
-    lines += [_row(*run) for run in numbered]
-    if others:
-        lines += [
-            "",
-            f"| run | data | steps | KID {', '.join(TRUSTED)} | coverage | samples |",
-            "|---|---|---|---|---|---|",
-        ]
-        lines += [_short_row(*run) for run in others]
-    return "\n".join(lines)
+    """The README's Markdown: a row for each experiment that has a finding, by its first run."""
+    runs, rows = kept(results), []
+    for name, one in experiments.load().items():
+        mine = [run for run in runs if run[1]["experiment"] == name]
+        if one.finding and mine:
+            rows.append(_row(*mine[0], _link(mine[0][0]), [record for _, record in mine]))
+    return _table(COLUMNS, rows)
 
 
-def _row(folder: Path, record: dict) -> str:
-    """A run with everything about it. Its lines are short, since a table gives its width to the longest."""
-    link, data, parameters = _link(folder), record["data"], record["parameters"]
-    run = [
-        f"[**{record['experiment']}**]({link}/record.json)",
-        *(f"**{mark}**" for mark in _marks(record)),
-        f"{_commit(record)}, seed {record['seed']}",
-        f"[notebook]({link}/notebook.ipynb)",
-        "",
-        f"{data['selection']}: {data['images']:,} images",
-        f"{record['steps']:,} steps",
-        f"{record['images_seen']:,} images seen",
-        f"{_clock(record['seconds'])}, {record['images_per_second']:,.0f} images/s",
-        *record["device"].split(", "),
+def log(results: Path = RESULTS) -> str:
+    """Every kept run, a row each, by notebook."""
+    parts, runs = ["# Log", f"{MADE} [The same as a gallery](index.html), to be opened from disk."], kept(results)
+    for notebook in dict.fromkeys(record["notebook"] for _, record in runs):
+        mine = [run for run in runs if run[1]["notebook"] == notebook]
+        rows = [_row(folder, record, folder.name, [record]) for folder, record in mine]
+        parts += [f"## [{notebook}](../notebooks/{notebook}.ipynb)", _table(COLUMNS, rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def page(folder: Path, record: dict) -> str:
+    """All about one run."""
+    known = experiments.load().get(record["experiment"])
+    about = [known.finding, known.about, known.source] if known else []
+    pictures = sorted((path.name for path in folder.iterdir() if path.suffix in (".png", ".gif")), key=_first)
+    data, facts = record["data"], {"status": record["status"], "commit": record["commit"], "dirty": dirty(record)}
+    facts |= {"data": f"{data['selection']}, {data['images']:,} images, sha256 {data['sha256'][:12]}"}
+    facts |= {key: record[key] for key in ("started", "device", "steps", "images_seen", "images_per_second")}
+    facts |= {"time": _clock(record["seconds"]), "versions": ", ".join(map(" ".join, record["versions"].items()))}
+    changed = {**(known.parameters if known else {}), **record.get("changed", {})}
+    settings = [
+        [key, f"**{_plain(value)}**" if key in changed else _plain(value)]
+        for key, value in record["parameters"].items()
+    ]
+    networks = [[name, *_design(one)] for name, one in record["architecture"].items()]
+    parts = [
+        f"# {record['experiment']}, seed {record['seed']}",
+        " ".join(f"{text[0].upper()}{text[1:].rstrip('.')}." for text in about if text),
+        "[Record](record.json), [notebook](notebook.ipynb), [metrics](metrics.jsonl), [all runs](../README.md)",
+        *(f'<img src="{name}" alt="{name}">' for name in pictures),
+        _table(("", ""), [[key, _plain(value)] for key, value in facts.items()]),
+        "## Networks",
+        _table(("network", "features", "kernels", "weights"), networks),
+        "## Parameters",
+        "Bold: not the notebook's default.",
+        _table(("parameter", "value"), settings),
         *_scores(record["scores"]),
     ]
-    networks = [f"{name} {_design(one).replace(', ', '<br>', 1)}" for name, one in record["architecture"].items()]
-    settings = [f"{label} {_plain(parameters[key])}" for key, label in HYPERPARAMETERS.items() if key in parameters]
-    pictures = [f'<img src="{link}/{name}.png" width="{width}">' for name, width in PICTURES.items()]
-    return _cells(run, [*networks, "", *settings], pictures)
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def _short_row(folder: Path, record: dict) -> str:
-    link, data = _link(folder), record["data"]
-    scores = [record["scores"][name] for name in TRUSTED] if record["scores"] else [{}]
-    return _cells(
-        [f"[{record['experiment']}]({link}/record.json)", *(f"**{mark}**" for mark in _marks(record))],
-        [f"{data['selection']}: {data['images']:,}"],
-        [f"{record['steps']:,}"],
-        [kid(one) for one in scores],
-        [number(one.get("coverage")) for one in scores],
-        [f'<img src="{link}/sample.png" width="200">'],
-    )
+def gallery(results: Path = RESULTS) -> str:
+    """A page to filter and sort the runs on, which needs no server."""
+    runs = []
+    for folder, record in kept(results):
+        scores = {name: record["scores"].get(name, {}) for name in TRUSTED}
+        runs.append(
+            {
+                "folder": folder.name,
+                "experiment": record["experiment"],
+                "notebook": record["notebook"],
+                "about": getattr(experiments.load().get(record["experiment"]), "about", ""),
+                "seed": record["seed"],
+                "status": record["status"],
+                "minutes": round(record["seconds"] / 60, 1),
+                "pictures": [path.name for path in sorted(folder.glob("*.png"), key=lambda path: _first(path.name))],
+                **{f"kid {name}": one.get("kid") for name, one in scores.items()},
+                **{f"coverage {name}": one.get("coverage") for name, one in scores.items()},
+            }
+        )
+    data = json.dumps(runs, indent=0, ensure_ascii=False).replace("<", "\\u003c")
+    return GALLERY.read_text(encoding="utf-8").replace("/* runs */ []", data)
 
 
-def _cells(*cells: list[str]) -> str:
-    """A row of a Markdown table, of the lines of its cells."""
-    return f"| {' | '.join(map('<br>'.join, cells))} |"
-
-
-def long_log(results: Path = RESULTS) -> str:
-    """Every kept run in the style of the deep-emoji log: design, parameters, result, remarks."""
-    head = ["# Log", "Written from the records by `python -m emoji_lib table`. Samples are not picked."]
-    return "\n\n".join(head + [part for folder, record in kept(results) for part in _entry(folder, record)]) + "\n"
-
-
-def _entry(folder: Path, record: dict) -> list[str]:
-    """The paragraphs of one run."""
-    link, known = folder.name, experiments.load().get(record["experiment"])
-    settings = (f"{key} `{_plain(value)}`" for key, value in record["parameters"].items() if value != "")
-    size = f"{record['data']['images']:,} images, {record['steps']:,} steps"
-    state = ", ".join(dict.fromkeys([record["status"], *_marks(record)]))
-    result = [state, f"{size}, {_clock(record['seconds'])}, {record['device']}", *_scores(record["scores"])[1:]]
-    pictures = [name for name in ("sample", "loss", "collapse") if (folder / f"{name}.png").is_file()]
-    about = known.about + (f" ({known.source})" if known.source else "") if known else ""
-    return [
-        f"## [{record['experiment']}]({link}/record.json) {_commit(record)}, seed {record['seed']}",
-        *(f"**{name}**: {_design(network)}" for name, network in record["architecture"].items()),
-        ", ".join(settings),
-        f"**Result**: {'; '.join(result)}",
-        " ".join(f'<img src="{link}/{name}.png" width="300">' for name in pictures),
-        *([f"**Remarks**: {about}"] if about else []),
+def _row(folder: Path, record: dict, link: str, seeds: list[dict]) -> list[str]:
+    """The cells of a run; `seeds` are all runs of its experiment, of which the distances are told too."""
+    known, data, networks = experiments.load().get(record["experiment"]), record["data"], {}
+    for name, one in record["architecture"].items():
+        networks.setdefault(_design(one)[0].replace(" ", ""), []).append(SHORT.get(name, name))
+    told = {*SETTINGS, "beta1", "beta2", "steps", "eval_samples"}
+    given = known.parameters if known else {}
+    changes = [f"{key} {_plain(value)}" for key, value in given.items() if key not in told]
+    lines = [
+        f"[**{record['experiment']}**]({link}/README.md) `{record['commit'][:7] or 'no commit'}`",
+        *(f"**{mark}**" for mark in _marks(record)),
+        *([known.finding] if known and known.finding else []),
+        *_short_scores(seeds),
+        ", ".join(f"{' and '.join(names)} `{features}`" for features, names in networks.items()),
+        _settings(record["parameters"]),
+        *([f"changed: {', '.join(changes[:MOST])}{' …' if changes[MOST:] else ''}"] if changes else []),
+        f"{data['selection']}, {data['images']:,} images, {_clock(record['seconds'])}, {_device(record['device'])}",
     ]
+    samples, losses = (f'<img src="{link}/{name}.png" width="{width}">' for name, width in WIDTHS.items())
+    return [samples, "<br>".join(lines), losses]
 
 
-def _link(folder: Path) -> str:
-    return folder.relative_to(ROOT).as_posix() if folder.is_relative_to(ROOT) else folder.name
+def _settings(parameters: dict) -> str:
+    """What every training has, in one line, but for what is off; the discriminator's rate only where it differs."""
+    same = parameters.get("learning_rate_d") == parameters.get("learning_rate_g")
+    shown = {key: label for key, label in SETTINGS.items() if parameters.get(key) and not (same and key.endswith("_d"))}
+    told = [f"{label} {_plain(parameters[key])}" for key, label in shown.items()]
+    betas = "/".join(_plain(parameters[key]) for key in ("beta1", "beta2") if key in parameters)
+    return ", ".join([*told, *([f"β {betas}"] if betas else [])])
 
 
-def _commit(record: dict) -> str:
-    return f"`{record['commit'][:7]}`" if record["commit"] else "no commit"
+def _short_scores(seeds: list[dict]) -> list[str]:
+    """Distances with their interval, and of several seeds also the lowest and highest; what a task has beside them."""
+    scores = seeds[0]["scores"]
+    if not scores:
+        return []
+    parts = ["KID " + " and ".join(kid(scores[name]) for name in TRUSTED)]
+    if "coverage" in scores[TRUSTED[0]]:
+        parts.append("coverage " + " and ".join(f"{scores[name]['coverage']:.2f}" for name in TRUSTED))
+    lines = [", ".join([*parts, f"near copies {scores['memorised']:.0%}"])]
+    if len(seeds) > 1:
+        of = (spread([one["scores"][name]["kid"] for one in seeds if one["scores"]]) for name in TRUSTED)
+        lines.append(f"{len(seeds)} seeds: KID {' and '.join(of)}")
+    found = scores.get("phrases", {})
+    right = {
+        kind: " and ".join(f"{found[kind][name]['top5']:.0%}" for name in TRUSTED) for kind in KINDS if kind in found
+    }
+    kept_colours = {what: f"{scores[what]['agreement']:.0%}" for what in ("skin", "hair") if scores.get(what)}
+    for what, values in {"top 5": right, "kept": kept_colours}.items():
+        lines += [f"{what}: {', '.join(f'{key} {value}' for key, value in values.items())}"] if values else []
+    return lines
+
+
+def _scores(scores: dict) -> list[str]:
+    """Every number of a record: those of the encoders side by side, the others under their dotted names."""
+    if not scores:
+        return []
+    encoders = [name for name in ENCODERS if name in scores]
+    keys = dict.fromkeys(key for name in encoders for key in scores[name])
+    rows = [[key, *(number(scores[name].get(key)) for name in encoders)] for key in keys]
+    rest = {key: value for key, value in scores.items() if key not in (*encoders, "sha256")}
+    (others,) = pd.json_normalize(rest).to_dict("records")
+    others = [[key, number(value) if isinstance(value, float) else _plain(value)] for key, value in others.items()]
+    return ["## Scores", _table(("", *encoders), rows), _table(("", ""), others)]
+
+
+def _table(head: tuple[str, ...], rows: list[list[str]]) -> str:
+    """Markdown; a picture's column is kept as wide as it by spaces that do not break, or text would squeeze it."""
+    wide = dict(zip(("samples", "losses"), WIDTHS.values(), strict=True))
+    head = [f"{name}{'&nbsp;' * ((wide[name] - 60) // 5)}" if name in wide else name for name in head]
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"|{'|'.join(str(cell).replace('|', '&#124;') for cell in line)}|" for line in lines)
 
 
 def _marks(record: dict) -> list[str]:
@@ -133,34 +196,39 @@ def _marks(record: dict) -> list[str]:
     return marks + [f"changed: {key} {_plain(value)}" for key, value in record.get("changed", {}).items()]
 
 
-def _scores(scores: dict) -> list[str]:
-    """An empty line and the scores of a run: of phrases and translations also whether they are right."""
-    if not scores:
-        return []
-    lines = ["", *(f"KID {name} {kid(scores[name])}" for name in TRUSTED)]
-    if "coverage" in scores[TRUSTED[0]]:
-        lines.append("coverage " + ", ".join(f"{scores[name]['coverage']:.2f}" for name in TRUSTED))
-    lines.append(f"memorised {scores['memorised']:.2f}")
-    if found := scores.get("phrases"):
-        lines.append(f"inception {number(found['inception'])}")
-        for kind in (kind for kind in KINDS if kind in found):
-            right = ", ".join(f"{found[kind][name]['top5']:.0%}" for name in TRUSTED)
-            lines.append(f"top 5, {kind}: {right}")
-    for what in (what for what in ("skin", "hair") if scores.get(what)):
-        one = scores[what]
-        lines.append(f"{what} kept {one['agreement']:.0%}, blind {one['agreement_blind']:.0%}")
-    return lines
+def _design(network: dict) -> tuple[str, str, str]:
+    """Features, kernels and weights of a network, in words; what stands several times in a row is told once."""
+    told = []
+    for key in ("features", "kernels"):
+        runs = [(value, len(list(same))) for value, same in itertools.groupby(network[key])]
+        alike = key == "kernels" and len(runs) == 1
+        told.append(
+            " > ".join(
+                f"{value}×{times}" if times > 2 and not alike else " > ".join([str(value)] * (1 if alike else times))
+                for value, times in runs
+            )
+        )
+    return *told, f"{network['parameters']:,}"
 
 
-def _design(network: dict) -> str:
-    kernels = [str(size) for size in network["kernels"]]
-    kernel = kernels[0] if len(set(kernels)) == 1 else " > ".join(kernels)
-    features = " > ".join(map(str, network["features"]))
-    return f"`{features}`, kernel {kernel}, {network['parameters']:,} weights"
+def _device(device: str) -> str:
+    """`x86_64 CPU, 2 threads, AVX512, bf16` without what a reader of a table need not know."""
+    plain = device.replace("x86_64 ", "").replace(" 1 threads", " 1 thread")
+    return ", ".join(part for part in plain.split(", ") if not part.startswith("AVX"))
+
+
+def _first(name: str) -> tuple[bool, bool, str]:
+    """Samples first, then losses, then other pictures by name."""
+    return name != "sample.png", name != "loss.png", name
+
+
+def _link(folder: Path) -> str:
+    return folder.relative_to(ROOT).as_posix() if folder.is_relative_to(ROOT) else folder.name
 
 
 def _plain(value) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return html.escape(text, quote=False) if "<" in text else text
 
 
 def _clock(seconds: float) -> str:
@@ -169,13 +237,12 @@ def _clock(seconds: float) -> str:
 
 
 def updated(readme: Path = README, results: Path = RESULTS) -> dict[Path, tuple[str, str]]:
-    """The README and the long log, each as it is and as the run folders would have it."""
+    """Every page that is made from the run folders, as it is and as they would have it."""
     text = readme.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         raise BadInput(f"{readme.name} needs one line {BEGIN!r} and one line {END!r} around its results")
     before, rest = text.split(BEGIN)
-    log = results / "README.md"
-    return {
-        readme: (text, f"{before}{BEGIN}\n{table(results)}\n{END}{rest.split(END)[1]}"),
-        log: (log.read_text(encoding="utf-8") if log.is_file() else "", long_log(results)),
-    }
+    pages = {results / "README.md": log(results), results / "index.html": gallery(results)}
+    pages |= {folder / "README.md": page(folder, record) for folder, record in kept(results)}
+    found = {path: (path.read_text(encoding="utf-8") if path.is_file() else "", new) for path, new in pages.items()}
+    return {readme: (text, f"{before}{BEGIN}\n{table(results)}\n{END}{rest.split(END)[1]}"), **found}

@@ -1,3 +1,7 @@
+import json
+import re
+import shutil
+
 import pytest
 
 from emoji_lib import BadInput
@@ -27,22 +31,37 @@ def results(tmp_path):
     return tmp_path
 
 
-def test_rows_in_the_order_of_the_experiments_and_none_for_failures(results):
+def test_rows_of_findings_in_the_order_of_the_experiments_and_none_for_failures(results):
     rows = table.table(results).splitlines()[2:]
     assert len(rows) == 2
     assert "01-quick" in rows[0]
     assert "**collapsed**" in rows[0]
-    assert "02-quick" in rows[1]
     for told in (
+        "**02-quick**",
         "dirty tree",
-        "80,000 images seen",
-        "4 min 50 s",
-        "`8 > 4`<br>kernel 4, 1,234 weights",
-        "lr G 0.0004",
+        "G `8>4`",
+        "lr 0.0004",
         "changed: batch_size 16",
+        "4 min 50 s, some CPU",
     ):
         assert told in rows[1]
+    assert experiments.find("02-quick").finding in rows[1]
     assert "dirty" not in rows[0]
+
+
+def test_several_seeds_are_one_row_with_their_spread(results):
+    first = next(results.glob("02-quick-*"))
+    encoder = {"kid": 0.5, "kid_low": 0.4, "kid_high": 0.6, "coverage": 0.7}
+    for seed, kid in ((0, 0.5), (1, 0.9)):
+        kept = record.read_record(first) | {"seed": seed}
+        folder = record.create("02-quick", "notebook", "", kept["parameters"] | {"seed": seed}, results)
+        scores = {name: encoder | {"kid": kid} for name in ("contrast", "groups")} | {"memorised": 0.05}
+        record.write_record(folder, kept | {"scores": scores})
+    shutil.rmtree(first)
+    row = table.table(results).splitlines()[-1]
+    assert "KID 0.5 ±0.1 and 0.5 ±0.1, coverage 0.70 and 0.70, near copies 5%" in row
+    assert "2 seeds: KID 0.7 (0.5 to 0.9) and 0.7 (0.5 to 0.9)" in row
+    assert table.log(results).count("**02-quick**") == 2
 
 
 def test_a_stale_readme_is_noticed_and_the_rest_of_it_kept(results, tmp_path):
@@ -59,29 +78,58 @@ def test_a_stale_readme_is_noticed_and_the_rest_of_it_kept(results, tmp_path):
         table.updated(readme, results)
 
 
-def test_the_long_log_tells_of_every_kept_run(results):
-    text = table.long_log(results)
-    assert text.index("## [01-quick]") < text.index("## [02-quick]")
+def test_a_run_has_a_page_with_all_of_it(results):
+    folder = next(results.glob("02-quick-*"))
+    kept = record.read_record(folder)
+    scores = {"contrast": {"kid": 0.5}, "groups": {"kid": 0.25}, "phrases": {"seen": {"top5": 0.125}}, "samples": 9}
+    text = table.page(folder, kept | {"scores": scores})
+    for line in (
+        "# 02-quick, seed 0",
+        "|generator|8 > 4|4|1,234|",
+        "|batch_size|**16**|",
+        "|learning_rate_g|0.0004|",
+        "|kid|0.5|0.25|",
+        "|phrases.seen.top5|0.125|",
+    ):
+        assert line in text.splitlines()
+
+
+def test_the_log_tells_of_every_kept_run(results):
+    text = table.log(results)
+    assert text.index("**01-quick**") < text.index("**02-quick**")
     assert "01-blog" not in text
-    assert "**generator**: `8 > 4`, kernel 4, 1,234 weights" in text
-    assert "**Result**: collapsed, changed: batch_size 16; 119 images, 5,000 steps" in text
 
 
 def test_a_piece_of_uncommitted_code_is_told_of_everywhere(results):
     for folder in results.glob("0[12]-quick-*"):
         piece = {"commit": "0" * 40, "dirty": True, "started": "2026-01-01"}
         record.write_record(folder, record.read_record(folder) | {"dirty": False, "resumed": [piece]})
+        assert "|dirty|True|" in table.page(folder, record.read_record(folder))
     assert table.table(results).count("**dirty tree**") == 2
-    assert table.long_log(results).count("dirty tree") == 2
+    assert table.log(results).count("**dirty tree**") == 2
 
 
-def test_runs_that_are_not_of_a_numbered_experiment_get_a_line(results):
-    folder = next(results.glob("02-quick-*"))
-    record.write_record(folder, record.read_record(folder) | {"experiment": "deep-emoji-faces-quick"})
-    lines = table.table(results).splitlines()
-    assert lines[-1].startswith("| [deep-emoji-faces-quick](")
-    assert "<br>**dirty tree**<br>**changed: batch_size 16** |" in lines[-1]
-    assert "faces: 119 | 5,000 | – | – |" in lines[-1]
+def test_the_gallery_holds_the_runs_as_data(results):
+    text = table.gallery(results)
+    runs = json.loads(re.search(r"const runs = (\[.*?\n\]);", text, flags=re.DOTALL).group(1))
+    assert [run["experiment"] for run in runs] == ["01-quick", "02-quick"]
+    assert runs[0]["status"] == "collapsed"
+    assert runs[1]["minutes"] == 4.8
+
+
+def test_long_designs_are_short():
+    network = {"features": [32, 64, *[128] * 6, 64], "kernels": [3, 3, 3], "parameters": 12345}
+    assert table._design(network) == ("32 > 64 > 128×6 > 64", "3", "12,345")
+    assert table._design(network | {"kernels": [7, 3, 3]})[1] == "7 > 3 > 3"
+
+
+def test_every_link_and_picture_of_the_generated_pages_is_there():
+    pages = [path for path in table.updated() if path.suffix == ".md"]
+    assert len(pages) > 20
+    for path in pages:
+        text = path.read_text(encoding="utf-8")
+        links = re.findall(r"\]\(([^)#]+)\)", text) + re.findall(r'src="([^"]+)"', text)
+        assert not [link for link in links if not link.startswith("http") and not (path.parent / link).exists()], path
 
 
 def test_every_kept_run_is_of_an_experiment_that_is_there():
