@@ -1,0 +1,184 @@
+"""A layered generator explored: seeds, directions, other colours, one's own picture; and the sliders for all of it."""
+
+import itertools
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.nn import functional as F
+
+from emoji_lib import BadInput
+from emoji_lib.data import emoji, pixels
+from emoji_lib.data.batches import in_parts, scale
+from emoji_lib.files import write_whole
+from emoji_lib.nets.layered import NATIVE, Generator
+from emoji_lib.show import notebook, plots, sampler, vector
+
+COMPONENTS, REACH = 5, 3.0  # directions, and standard deviations that a slider goes along each
+STEPS = 20  # of the way from one latent to another
+CELL = 4  # pixels a side that are averaged before pictures are compared for directions
+CANDIDATES, STARTS = 256, 4  # random latents, and the nearest of them that the descent starts from
+RATE, PRIOR = 0.1, 0.1  # Adam's first step size, and the weight of the distance to the sphere
+SHOWN = 288  # pixels a side of the picture beside the sliders
+
+
+def load(run: Path) -> Generator:
+    """The layered generator that a run keeps. Raises `BadInput` for a run with another one, or with none."""
+    generator, _ = sampler.load(run)
+    if not isinstance(generator, Generator):
+        raise BadInput(f"{run.name} has a generator without layers; give a run of notebook 08, such as 08-quick")
+    return generator.requires_grad_(False)
+
+
+def latents_of(generator: Generator, *seeds: int) -> Tensor:
+    """The latent of each seed, `[N, latent]`, as `sample --n 1` draws it."""
+    return torch.cat([generator.latents(1, seed) for seed in seeds])
+
+
+@torch.no_grad()
+def draw(generator: Generator, latents: Tensor, size: int = NATIVE, colours: Tensor | None = None) -> np.ndarray:
+    """The pictures of latents `[N, latent]`, uint8 `[N, 4, size, size]` with straight colour, in the colours of others
+    where `colours`, latents too, are given.
+    """
+    both = torch.stack((latents, latents if colours is None else colours.expand_as(latents)), 1)
+    masks = lambda shapes: generator.masks(generator.fields(shapes), size)  # noqa: E731
+    compose = lambda some: generator.compose(masks(some[:, 0]), generator.colours(some[:, 1]))  # noqa: E731
+    return pixels.unpremultiply(in_parts(compose, both, max(1, 64 * NATIVE**2 // size**2)))
+
+
+def sheet(rows: list[np.ndarray], labels: list[str] | None = None, margin: int = 110) -> Image.Image:
+    """Straight RGBA uint8 `[N, 4, H, W]` over white, one row for each."""
+    tiles = [plots.tile(pixels.over(row, premultiplied=False), len(row)) for row in rows]
+    return plots.grid(tiles, labels=labels, margin=margin)
+
+
+@torch.no_grad()
+def directions(generator: Generator, n: int = 1000, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Principal components of `n` pictures as steps of latents `[COMPONENTS, latent]`, one standard deviation each, and
+    the part of the pictures' variance that each stands for (GANSpace, Härkönen et al. 2020).
+
+    differs: the components are those of the pictures themselves, averaged over cells, and not of the first layer, which
+    knows nothing of the colours. To the right is brighter or more opaque, since a component's sign is arbitrary.
+    """
+    if n <= COMPONENTS:
+        raise BadInput(f"pca_samples {n} are too few for {COMPONENTS} directions; give 100 or more")
+    latents = generator.latents(n, seed)
+    pictures = torch.cat([F.avg_pool2d(generator(some), CELL).flatten(1) for some in latents.split(64)])
+    left, deviations, components = torch.linalg.svd(pictures - pictures.mean(0), full_matrices=False)
+    coordinates = left * components.sum(1).sign() * n**0.5  # of each picture, in standard deviations
+    steps = torch.linalg.lstsq(coordinates[:, :COMPONENTS], latents).solution
+    return steps, (deviations.square() / deviations.square().sum())[:COMPONENTS]
+
+
+def read(picture: str) -> np.ndarray:
+    """An image file, padded to a square, or an emoji by character or name: premultiplied RGBA `[1, 4, 72, 72]`."""
+    path = emoji.locate(picture)
+    if path.is_file():
+        image = pixels.open_image(path)
+        if max(image.size) > NATIVE * min(image.size):
+            raise BadInput(f"{path} is {image.width}×{image.height} pixels, too narrow to be seen at {NATIVE}; crop it")
+        square = ImageOps.pad(image, (NATIVE, NATIVE), Image.Resampling.BICUBIC, color=(0, 0, 0, 0))
+        return pixels.premultiply(np.asarray(square).transpose(2, 0, 1)[None])
+    if "/" in picture or path.suffix.lower() in (".png", ".jpg", ".jpeg"):
+        raise BadInput(f"there is no file {picture}; give the path of a PNG, or an emoji by character or name")
+    found = emoji.load(picture)
+    if len(found) != 1:
+        raise BadInput(f"picture {picture!r} is {len(found)} pictures; give one emoji by character or name, or a PNG")
+    return found.images
+
+
+def project(generator: Generator, wanted: np.ndarray, steps: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """The latent `[1, latent]` nearest to a picture, premultiplied uint8 `[1, 4, 72, 72]`, among random ones, and that
+    which Adam reaches in `steps` from the nearest of them: the least mean (G(z) − x)² + PRIOR (‖z‖ / √latent − 1)².
+
+    The second term keeps z near the sphere on which normal latents of many numbers lie.
+    """
+    if steps < 1:
+        raise BadInput(f"projection_steps {steps} is not positive; some hundred are enough")
+    x = scale(torch.from_numpy(wanted.copy()))
+    error = lambda some: (generator(some) - x).square().mean((1, 2, 3))  # noqa: E731
+    random = generator.latents(CANDIDATES, seed)
+    nearest = random[torch.cat([error(some) for some in random.split(64)]).argsort()[:STARTS]]
+    latents = nearest.clone().requires_grad_()
+    optimizer = torch.optim.Adam([latents], RATE)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, steps)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        away = latents.norm(dim=1) / latents.shape[1] ** 0.5 - 1
+        (error(latents) + PRIOR * away.square()).sum().backward()  # a sum: each start goes its own way
+        optimizer.step()
+        schedule.step()
+    best = error(latents.detach()).argmin()
+    return nearest[:1], latents.detach()[best, None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the sliders say: how a latent is made, and whose colours its picture has."""
+
+    seed: int = 0
+    own: bool = False  # begin with one's own picture, and not with the seed
+    towards: int = 0  # the seed at the other end of the way
+    way: float = 0.0  # 0 is here, 1 is there
+    truncation: float = 1.0  # scale of the latent; 0 is the mean one
+    directions: tuple[float, ...] = ()  # standard deviations along each
+    colours: int | None = None  # the seed whose colours are taken
+
+    def follow(self, generator: Generator, steps: Tensor, own: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The latents `[1, latent]` of shape and of colours; `steps` are those of `directions`."""
+        first = own if self.own and own is not None else latents_of(generator, self.seed)
+        ends = torch.cat((first, latents_of(generator, self.towards)))
+        latent = sampler.walk(ends, STEPS)[round(self.way * STEPS), None] * self.truncation
+        latent = latent + torch.tensor(self.directions) @ steps[: len(self.directions)]
+        return latent, latent if self.colours is None else latents_of(generator, self.colours)
+
+
+def save(path: Path, generator: Generator, latents: tuple[Tensor, Tensor], facts: dict, size: int = NATIVE) -> Path:
+    """The picture of latents of shape and of colours, as outlines where the file's name ends in .svg, else as a PNG of
+    `size` pixels a side; both say where they come from.
+    """
+    sampler.check_size(size, path.suffix == ".svg", generator, path)
+    shape, colours = latents
+    if path.suffix == ".svg":
+        text = vector.svgs(generator, shape, facts, colours=colours)[0]
+        write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+        return path
+    return sampler.save(draw(generator, shape, size, colours), path.parent, facts, [path.stem])[0]
+
+
+def box(run: Path, generator: Generator, steps: Tensor, out: Path, own: Tensor | None = None) -> None:
+    """Sliders for all that a `Recipe` says, the picture that it makes, and buttons that save it into a folder."""
+    import ipywidgets
+
+    sliders, along, size = _sliders(len(steps), own is not None)
+    picture, said = ipywidgets.Image(), ipywidgets.Label()
+    buttons = [ipywidgets.Button(description=f"save {kind}") for kind in ("PNG", "SVG")]
+
+    def recipe() -> Recipe:
+        values = {name: slider.value for name, slider in sliders.items()}
+        colours = values.pop("colours") if values.pop("recolour") else None
+        return Recipe(**values, colours=colours, directions=tuple(slider.value for slider in along))
+
+    def redraw(_) -> None:
+        shape, colours = recipe().follow(generator, steps, own)
+        drawn = draw(generator, shape, SHOWN, colours)
+        grounds = [plots.tile(pixels.over(drawn, ground, premultiplied=False), 1, ground) for ground in GROUNDS]
+        picture.value = pixels.png(plots.grid(grounds, 2))
+
+    def keep(button) -> None:
+        kind = button.description.split()[1].lower()
+        free = (out / f"favourite-{number}.{kind}" for number in itertools.count(1))
+        facts = sampler.origin(run) | asdict(recipe())
+        path = next(path for path in free if not path.exists())
+        said.value = f"saved {save(path, generator, recipe().follow(generator, steps, own), facts, size.value)}"
+
+    for slider in (*sliders.values(), *along):
+        slider.observe(redraw, "value")
+    for button in buttons:
+        button.on_click(keep)
+    redraw(None)
+    shown = ipywidgets.VBox([picture, size, ipywidgets.HBox(buttons), said])
+    notebook.display(ipywidgets.HBox([ipywidgets.VBox([*sliders.values(), *along]), shown]))
