@@ -22,7 +22,7 @@ STEPS = 20  # of the way from one latent to another
 CELL = 4  # pixels a side that are averaged before pictures are compared for directions
 CANDIDATES, STARTS = 256, 4  # random latents, and the nearest of them that the descent starts from
 RATE, PRIOR = 0.1, 0.1  # Adam's first step size, and the weight of the distance to the sphere
-SHOWN = 288  # pixels a side of the picture beside the sliders
+SHOWN, GROUNDS = 288, (plots.WHITE, plots.DARK)  # pixels a side, and grounds, of the picture beside the sliders
 
 
 def load(run: Path) -> Generator:
@@ -41,9 +41,9 @@ def latents_of(generator: Generator, *seeds: int) -> Tensor:
 @torch.no_grad()
 def draw(generator: Generator, latents: Tensor, size: int = NATIVE, colours: Tensor | None = None) -> np.ndarray:
     """The pictures of latents `[N, latent]`, uint8 `[N, 4, size, size]` with straight colour, in the colours of others
-    where `colours`, latents too, are given.
+    where `colours`, latents too, are given; one of either serves for all of the other.
     """
-    both = torch.stack((latents, latents if colours is None else colours.expand_as(latents)), 1)
+    both = torch.stack(torch.broadcast_tensors(latents, latents if colours is None else colours), 1)
     masks = lambda shapes: generator.masks(generator.fields(shapes), size)  # noqa: E731
     compose = lambda some: generator.compose(masks(some[:, 0]), generator.colours(some[:, 1]))  # noqa: E731
     return pixels.unpremultiply(in_parts(compose, both, max(1, 64 * NATIVE**2 // size**2)))
@@ -119,17 +119,17 @@ def project(generator: Generator, wanted: np.ndarray, steps: int, seed: int = 0)
 class Recipe:
     """What the sliders say: how a latent is made, and whose colours its picture has."""
 
+    own: str = ""  # begin with this projected picture, and not with the seed
     seed: int = 0
-    own: bool = False  # begin with one's own picture, and not with the seed
     towards: int = 0  # the seed at the other end of the way
     way: float = 0.0  # 0 is here, 1 is there
     truncation: float = 1.0  # scale of the latent; 0 is the mean one
     directions: tuple[float, ...] = ()  # standard deviations along each
     colours: int | None = None  # the seed whose colours are taken
 
-    def follow(self, generator: Generator, steps: Tensor, own: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def follow(self, generator: Generator, steps: Tensor, projected: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The latents `[1, latent]` of shape and of colours; `steps` are those of `directions`."""
-        first = own if self.own and own is not None else latents_of(generator, self.seed)
+        first = projected[self.own] if self.own else latents_of(generator, self.seed)
         ends = torch.cat((first, latents_of(generator, self.towards)))
         latent = sampler.walk(ends, STEPS)[round(self.way * STEPS), None] * self.truncation
         latent = latent + torch.tensor(self.directions) @ steps[: len(self.directions)]
@@ -142,18 +142,18 @@ def save(path: Path, generator: Generator, latents: tuple[Tensor, Tensor], facts
     """
     sampler.check_size(size, path.suffix == ".svg", generator, path)
     shape, colours = latents
-    if path.suffix == ".svg":
-        text = vector.svgs(generator, shape, facts, colours=colours)[0]
-        write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
-        return path
-    return sampler.save(draw(generator, shape, size, colours), path.parent, facts, [path.stem])[0]
+    if path.suffix != ".svg":
+        return sampler.save(draw(generator, shape, size, colours), path.parent, facts, [path.stem])[0]
+    text = vector.svgs(generator, shape, facts, colours=colours)[0]
+    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    return path
 
 
-def box(run: Path, generator: Generator, steps: Tensor, out: Path, own: Tensor | None = None) -> None:
+def box(run: Path, generator: Generator, steps: Tensor, projected: dict[str, Tensor], out: Path) -> None:
     """Sliders for all that a `Recipe` says, the picture that it makes, and buttons that save it into a folder."""
     import ipywidgets
 
-    sliders, along, size = _sliders(len(steps), own is not None)
+    sliders, along, size = _sliders(len(steps), projected)
     picture, said = ipywidgets.Image(), ipywidgets.Label()
     buttons = [ipywidgets.Button(description=f"save {kind}") for kind in ("PNG", "SVG")]
 
@@ -163,17 +163,16 @@ def box(run: Path, generator: Generator, steps: Tensor, out: Path, own: Tensor |
         return Recipe(**values, colours=colours, directions=tuple(slider.value for slider in along))
 
     def redraw(_) -> None:
-        shape, colours = recipe().follow(generator, steps, own)
+        shape, colours = recipe().follow(generator, steps, projected)
         drawn = draw(generator, shape, SHOWN, colours)
         grounds = [plots.tile(pixels.over(drawn, ground, premultiplied=False), 1, ground) for ground in GROUNDS]
         picture.value = pixels.png(plots.grid(grounds, 2))
 
     def keep(button) -> None:
-        kind = button.description.split()[1].lower()
+        kind, facts = button.description.split()[1].lower(), sampler.origin(run) | asdict(recipe())
         free = (out / f"favourite-{number}.{kind}" for number in itertools.count(1))
-        facts = sampler.origin(run) | asdict(recipe())
         path = next(path for path in free if not path.exists())
-        said.value = f"saved {save(path, generator, recipe().follow(generator, steps, own), facts, size.value)}"
+        said.value = f"{save(path, generator, recipe().follow(generator, steps, projected), facts, size.value)}"
 
     for slider in (*sliders.values(), *along):
         slider.observe(redraw, "value")
@@ -182,3 +181,27 @@ def box(run: Path, generator: Generator, steps: Tensor, out: Path, own: Tensor |
     redraw(None)
     shown = ipywidgets.VBox([picture, size, ipywidgets.HBox(buttons), said])
     notebook.display(ipywidgets.HBox([ipywidgets.VBox([*sliders.values(), *along]), shown]))
+
+
+def _sliders(count: int, projected: dict[str, Tensor]) -> tuple[dict, list, object]:
+    """By field of `Recipe`; one for each of `count` directions; and the size of what is saved."""
+    import ipywidgets as widgets
+
+    wide = {"style": {"description_width": "120px"}, "layout": {"width": "380px"}}
+    integer = lambda about, value=0, **more: widgets.IntSlider(value, max=999, description=about, **more, **wide)  # noqa: E731
+    number = lambda about, *limits: widgets.FloatSlider(  # noqa: E731
+        **dict(zip(("value", "min", "max", "step"), limits, strict=True)), description=about, **wide
+    )
+    begins = [("the seed", ""), *((name, name) for name in projected)]
+    sliders = {
+        "own": widgets.Dropdown(options=begins, description="begin with", **wide),
+        "seed": integer("seed"),
+        "truncation": number("truncation", 1, 0, 1.5, 0.05),
+        "towards": integer("towards seed", 1),
+        "way": number("way", 0, 0, 1, 1 / STEPS),
+        "recolour": widgets.Checkbox(description="other colours", **wide),
+        "colours": integer("colours of seed", 1),
+    }
+    along = [number(f"direction {place}", 0, -REACH, REACH, 0.1) for place in range(1, count + 1)]
+    size = widgets.IntSlider(512, min=NATIVE, max=1024, step=8, description="PNG pixels", **wide)
+    return sliders, along, size

@@ -19,15 +19,17 @@ INVISIBLE, SOLID = 0.05, 0.95  # alphas under which a layer is not drawn, and fr
 
 
 @torch.no_grad()
-def svgs(generator: nn.Module, latents: Tensor, facts: dict, first: int = 0) -> list[str]:
+def svgs(
+    generator: nn.Module, latents: Tensor, facts: dict, first: int = 0, *, colours: Tensor | None = None
+) -> list[str]:
     """The pictures of latents `[N, latent]` as SVG documents, which say where they come from; `first` is the index of
-    the first.
+    the first. Where `colours` are given, as many latents, the colours are theirs.
     """
     found = []
-    for index, one in enumerate(latents, first):
+    for index, (one, painted) in enumerate(zip(latents, latents if colours is None else colours, strict=True), first):
         masks = generator.masks(generator.fields(one[None]), NATIVE * FINE)[0]
-        colours = generator.colours(one[None])[0].numpy()
-        found.append(svg(masks.clamp(min=1e-30).log().numpy(), colours, {**facts, "index": index}))
+        own = generator.colours(painted[None])[0].numpy()
+        found.append(svg(masks.clamp(min=1e-30).log().numpy(), own, {**facts, "index": index}))
     return found
 
 

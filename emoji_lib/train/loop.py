@@ -92,7 +92,8 @@ def train(
         raise BadInput(f"{steps} steps: there is nothing to train; give at least 1")
     if not 0 <= decay <= 1:
         raise BadInput(f"decay {decay} is not a fraction in 0..1 (0.5 is usual, 0 keeps the learning rates)")
-    rates = observers.Rates(system, steps, decay)  # before a checkpoint brings what they fell to
+    # Before a checkpoint brings the rates that it was saved with.
+    rates = [observers.Rates(system, steps, decay)] if decay else []
     state, take, group = State.restored(run, system), stepper(system), processes()
     if state.step:
         print(f"resuming from step {state.step:,} of {steps:,}", flush=True)
@@ -100,7 +101,7 @@ def train(
         watching = [
             observers.Metrics(run, state, steps, batches.batch_size),
             observers.Snapshots(run, latents, sample_steps, steps),
-            *([rates] if decay else []),
+            *rates,
             observers.Collapse(run, state, monitor, steps),
             ending := observers.Checkpoints(run, state, steps, stops, monitor, checkpoint_every),
         ]

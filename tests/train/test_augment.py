@@ -50,6 +50,23 @@ def test_gradients_go_back_where_the_pixels_came_from():
     assert grad.sum() >= 8 * 4 * 63 * 63
 
 
+def test_a_warp_turns_and_zooms_about_the_middle_and_keeps_what_is_not_moved():
+    images = torch.full((256, 1, 24, 24), -1.0)
+    images[..., 8:16, 8:16] = 1
+    warped = ShiftAndFlip(0.5, shift=0.0, flip=False, warp=0.4)(images, rng())
+    same = torch.isclose(warped, images, atol=1e-5).all((1, 2, 3))
+    assert same.float().mean().item() == pytest.approx(0.5, abs=0.1)
+    areas = (warped[~same] + 1).sum((1, 2, 3)) / (images[0] + 1).sum()
+    assert areas.min() == pytest.approx(1 / 1.4**2, rel=0.15)
+    assert areas.max() == pytest.approx(1 / 0.6**2, rel=0.15)
+    y, x = torch.meshgrid(torch.arange(24) - 11.5, torch.arange(24) - 11.5, indexing="ij")
+    weights = (warped + 1) / (warped + 1).sum((2, 3), keepdim=True)
+    assert (weights * x).sum((2, 3)).abs().max() < 0.1
+    assert (weights * y).sum((2, 3)).abs().max() < 0.1
+    with pytest.raises(BadInput, match=r"warp 0\.6 is not in 0\.\.0\.5"):
+        ShiftAndFlip(1.0, warp=0.6)
+
+
 def test_a_probability_is_one():
     with pytest.raises(BadInput, match=r"augment 1\.5"):
         ShiftAndFlip(1.5)

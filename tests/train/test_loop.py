@@ -146,3 +146,55 @@ def test_a_collapsed_run_goes_on_if_asked_to():
     assert notes.facts["steps"] == 240
     assert notes.facts["collapsed"]
     assert len(notes.watched) == 24
+
+
+class Rated(Counting):
+    """With learning rates, of which it notes that of each step."""
+
+    def __init__(self):
+        super().__init__()
+        weight = torch.nn.Parameter(torch.zeros(1))
+        self.optimizers = {name: torch.optim.Adam([weight], rate) for name, rate in (("a", 1.0), ("b", 0.1))}
+        self.noted = []
+
+    def step(self, real):
+        self.noted.append([one.param_groups[0]["lr"] for one in self.optimizers.values()])
+        return super().step(real)
+
+    def state_dict(self):
+        optimizers = {name: one.state_dict() for name, one in self.optimizers.items()}
+        return super().state_dict() | {"optimizers": optimizers}
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        for name, one in self.optimizers.items():
+            one.load_state_dict(state["optimizers"][name])
+
+
+def test_learning_rates_fall_over_the_last_fraction_of_the_run_to_a_twentieth():
+    system = Rated()
+    loop.train(system, batches(), 8, Notes(), torch.zeros(1), decay=0.5)
+    a = [rate for rate, _ in system.noted]
+    assert a == pytest.approx([1, 1, 1, 1, 1, 0.7625, 0.525, 0.2875])
+    assert [rate for _, rate in system.noted] == pytest.approx([rate / 10 for rate in a])
+    assert system.optimizers["a"].param_groups[0]["lr"] == pytest.approx(0.05)
+
+
+def test_a_resumed_run_goes_on_with_the_rate_that_it_had():
+    whole, notes = Rated(), Notes()
+    loop.train(whole, batches(), 8, Notes(), torch.zeros(1), decay=0.75)
+    cut = Rated()
+    loop.train(cut, batches(), 6, notes, torch.zeros(1))
+    notes.state["system"]["optimizers"] = {  # as if it had been cut from the whole run
+        name: one.state_dict() | {"param_groups": [one.state_dict()["param_groups"][0] | {"lr": rate}]}
+        for (name, one), rate in zip(cut.optimizers.items(), whole.noted[6], strict=True)
+    }
+    resumed = Rated()
+    loop.train(resumed, batches(), 8, notes, torch.zeros(1), decay=0.75)
+    assert np.array(resumed.noted) == pytest.approx(np.array(whole.noted[6:]))
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.5])
+def test_a_decay_is_a_fraction(decay):
+    with pytest.raises(BadInput, match=f"decay {decay} is not a fraction in 0..1"):
+        loop.train(Rated(), batches(), 8, Notes(), torch.zeros(1), decay=decay)
