@@ -98,7 +98,7 @@ def project(generator: Generator, wanted: np.ndarray, steps: int, seed: int = 0)
     """
     if steps < 1:
         raise BadInput(f"projection_steps {steps} is not positive; some hundred are enough")
-    x = scale(torch.from_numpy(wanted.copy()))
+    x = scale(torch.from_numpy(wanted))
     error = lambda some: (generator(some) - x).square().mean((1, 2, 3))  # noqa: E731
     random = generator.latents(CANDIDATES, seed)
     nearest = random[torch.cat([error(some) for some in random.split(64)]).argsort()[:STARTS]]
@@ -159,8 +159,9 @@ def box(run: Path, generator: Generator, steps: Tensor, projected: dict[str, Ten
 
     def recipe() -> Recipe:
         values = {name: slider.value for name, slider in sliders.items()}
-        colours = values.pop("colours") if values.pop("recolour") else None
-        return Recipe(**values, colours=colours, directions=tuple(slider.value for slider in along))
+        if not values.pop("recolour"):
+            values["colours"] = None
+        return Recipe(**values, directions=tuple(slider.value for slider in along))
 
     def redraw(_) -> None:
         shape, colours = recipe().follow(generator, steps, projected)
@@ -185,23 +186,20 @@ def box(run: Path, generator: Generator, steps: Tensor, projected: dict[str, Ten
 
 def _sliders(count: int, projected: dict[str, Tensor]) -> tuple[dict, list, object]:
     """By field of `Recipe`; one for each of `count` directions; and the size of what is saved."""
-    import ipywidgets as widgets
+    from ipywidgets import Checkbox, Dropdown, FloatSlider, IntSlider
 
-    wide = {"style": {"description_width": "120px"}, "layout": {"width": "380px"}}
-    integer = lambda about, value=0, **more: widgets.IntSlider(value, max=999, description=about, **more, **wide)  # noqa: E731
-    number = lambda about, *limits: widgets.FloatSlider(  # noqa: E731
-        **dict(zip(("value", "min", "max", "step"), limits, strict=True)), description=about, **wide
-    )
-    begins = [("the seed", ""), *((name, name) for name in projected)]
     sliders = {
-        "own": widgets.Dropdown(options=begins, description="begin with", **wide),
-        "seed": integer("seed"),
-        "truncation": number("truncation", 1, 0, 1.5, 0.05),
-        "towards": integer("towards seed", 1),
-        "way": number("way", 0, 0, 1, 1 / STEPS),
-        "recolour": widgets.Checkbox(description="other colours", **wide),
-        "colours": integer("colours of seed", 1),
+        "own": Dropdown(options=[("the seed", ""), *zip(projected, projected, strict=True)], description="begin with"),
+        "seed": IntSlider(0, max=999, description="seed"),
+        "truncation": FloatSlider(1, min=0, max=1.5, step=0.05, description="truncation"),
+        "towards": IntSlider(1, max=999, description="towards seed"),
+        "way": FloatSlider(0, min=0, max=1, step=1 / STEPS, description="way"),
+        "recolour": Checkbox(description="other colours"),
+        "colours": IntSlider(1, max=999, description="colours of seed"),
     }
-    along = [number(f"direction {place}", 0, -REACH, REACH, 0.1) for place in range(1, count + 1)]
-    size = widgets.IntSlider(512, min=NATIVE, max=1024, step=8, description="PNG pixels", **wide)
+    reach = {"min": -REACH, "max": REACH, "step": 0.1}
+    along = [FloatSlider(0, **reach, description=f"direction {number}") for number in range(1, count + 1)]
+    size = IntSlider(512, min=NATIVE, max=1024, step=8, description="PNG pixels")
+    for widget in (*sliders.values(), *along, size):
+        widget.style.description_width, widget.layout.width = "120px", "380px"
     return sliders, along, size

@@ -16,12 +16,14 @@ class Loss(NamedTuple):
 
     `simultaneous`: both networks update from the same logits; else the discriminator updates first, and the generator's
     loss is taken from the updated one. `whole_batch`: logits are compared with each other, so an image needs just one.
+    `paired`: there are as many fake as real ones.
     """
 
     generator: Callable[[Tensor, Tensor], Tensor]
     discriminator: Callable[[Tensor, Tensor], Tensor]
     simultaneous: bool = False
     whole_batch: bool = False
+    paired: bool = False
 
 
 def bce_generator(real: Tensor, fake: Tensor) -> Tensor:
@@ -110,7 +112,7 @@ LOSSES = {
     "bce": Loss(bce_generator, bce_discriminator),
     "least_squares": Loss(least_squares_generator, least_squares_discriminator),
     "softmax": Loss(softmax_generator, softmax_discriminator, simultaneous=True, whole_batch=True),
-    "pairing": Loss(pairing_generator, pairing_discriminator, whole_batch=True),
+    "pairing": Loss(pairing_generator, pairing_discriminator, whole_batch=True, paired=True),
 }
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import record_function
 
+from emoji_lib import BadInput
 from emoji_lib.train import losses
 from emoji_lib.train.gan import GAN, detached
 
@@ -35,6 +36,8 @@ class TextGAN(GAN):
         **settings,
     ):
         super().__init__(generator, discriminator, **settings)
+        if self.loss.paired and mismatched_captions:
+            raise BadInput("mismatched_captions bring more fakes than reals, and this loss needs as many: take another")
         self.input_noise, self.input_noise_steps = input_noise, input_noise_steps
         self.embedding_noise, self.caption_dropout = embedding_noise, caption_dropout
         self.mismatched_captions, self.l1_weight = mismatched_captions, l1_weight

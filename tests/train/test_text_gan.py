@@ -129,3 +129,8 @@ def test_uncertain_targets_by_torchs_own_cross_entropy():
     for width in (-0.1, 0.5):
         with pytest.raises(BadInput, match=f"label noise {width}"):
             noisy(width)
+
+
+def test_a_loss_of_pairs_takes_no_mismatched_captions():
+    with pytest.raises(BadInput, match="mismatched_captions bring more fakes than reals"):
+        system(loss="pairing", mismatched_captions=True)
