@@ -81,8 +81,8 @@ class Generator(Latents, nn.Module):
 
     The masks m come from `fields` (`coarse`, `fine` or `transposed`) times `sharpness`, by `masks` (`softmax` or
     `over`). The colours c `[N, K, 4]` come from the whole latent, or with a `colour_latent` from the last so many of
-    its numbers, which then shape nothing; layer 0 is transparent. A size above 72 enlarges the fields, not pixels, and
-    sharpens them as much, so that edges stay a pixel wide.
+    its numbers, on which the fields then do not depend; layer 0 is transparent. A size above 72 enlarges the fields and
+    sharpens them as much, so that edges stay a pixel wide; no pixel is enlarged.
     """
 
     def __init__(
@@ -108,10 +108,11 @@ class Generator(Latents, nn.Module):
         initialise(self, "orthogonal")
 
     def forward(self, latents: Tensor, size: int = NATIVE) -> Tensor:
-        return self.draw(latents, size)[0]
+        picture, _ = self.draw(latents, max(size, NATIVE))
+        return picture if size >= NATIVE else F.interpolate(picture, size=(size, size), mode="area")
 
     def draw(self, latents: Tensor, size: int = NATIVE) -> tuple[Tensor, Tensor]:
-        """The pictures of latents, and their masks `[N, K, size, size]`."""
+        """The pictures of latents at a size of 72 or more, and their masks `[N, K, size, size]`."""
         masks = self.masks(self.fields(latents), size)
         return self.compose(masks, self.colours(latents)), masks
 
@@ -123,9 +124,9 @@ class Generator(Latents, nn.Module):
     def masks(self, fields: Tensor, size: int = NATIVE) -> Tensor:
         """Each layer's part of every pixel, `[N, K, size, size]`, which sum to 1."""
         if size != fields.shape[-1]:
-            smooth = "bilinear" if size == NATIVE else "bicubic"  # the dearer one only where edges can be seen
+            smooth = "bilinear" if size == NATIVE else "bicubic"  # slower, and smooth where edges can be seen
             fields = F.interpolate(fields, size=(size, size), mode=smooth, align_corners=False)
-        return self.to_masks(self.options["sharpness"] * max(1.0, size / NATIVE) * fields)
+        return self.to_masks(self.options["sharpness"] * size / NATIVE * fields)
 
     def colours(self, latents: Tensor) -> Tensor:
         """Premultiplied RGBA in 0..1, `[N, K, 4]`; layer 0 is transparent."""
@@ -149,7 +150,7 @@ class Generator(Latents, nn.Module):
 
 @register
 class Discriminator(dcgan.Discriminator):
-    """As `dcgan.Discriminator`, with what each strided convolution but the first takes in blurred before."""
+    """As `dcgan.Discriminator`, with a blur before each strided convolution but the first."""
 
     def __init__(self, features: int = 64, channels: int = 4, **design):
         super().__init__(features, channels, **design)

@@ -186,7 +186,7 @@ def scores_of(notebook: str, out: Path = RESULTS) -> dict[str, list[dict]]:
 def find_run(name: str, holding: str = "record.json") -> Path:
     """The folder of a run, given as a path, a name in `results/` or `runs/`, or an experiment; it holds such a file.
 
-    `best` is the newest run of the experiment `BEST`.
+    `best` is the experiment `BEST`.
     """
     name = BEST if name == "best" else name
     if (Path(name).expanduser() / "record.json").is_file():

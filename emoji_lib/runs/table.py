@@ -42,13 +42,20 @@ def kept(results: Path = RESULTS) -> list[tuple[Path, dict]]:
 
 
 def table(results: Path = RESULTS) -> str:
-    """The README's Markdown: a row for each experiment that has a finding, by its first run."""
+    """The README's Markdown: a row for each experiment that has a finding, by its run of the lowest seed."""
     runs, rows = kept(results), []
     for name, one in experiments.load().items():
-        mine = [run for run in runs if run[1]["experiment"] == name]
-        if one.finding and mine:
-            rows.append(_row(*mine[0], _link(mine[0][0]), [record for _, record in mine]))
+        of = {record["seed"]: (folder, record) for folder, record in _unchanged(name, runs)}  # the newest of each seed
+        if one.finding and of:
+            folder, record = of[min(of)]
+            rows.append(_row(folder, record, _link(folder), [mine for _, mine in of.values()]))
     return _table(COLUMNS, rows)
+
+
+def _unchanged(name: str, runs: list[tuple[Path, dict]]) -> list[tuple[Path, dict]]:
+    """An experiment's runs, oldest first: those as it was meant, or where there are none, those that were changed."""
+    mine = sorted((run for run in runs if run[1]["experiment"] == name), key=lambda run: run[1]["started"])
+    return [run for run in mine if not run[1].get("changed")] or mine
 
 
 def log(results: Path = RESULTS) -> str:
@@ -85,7 +92,7 @@ def page(folder: Path, record: dict) -> str:
         "## Networks",
         _table(("network", "features", "kernels", "weights"), networks),
         "## Parameters",
-        "Bold: not the notebook's default.",
+        "Bold: set by the experiment or for this run.",
         _table(("parameter", "value"), settings),
         *_scores(record["scores"]),
     ]
@@ -121,8 +128,8 @@ def _row(folder: Path, record: dict, link: str, seeds: list[dict]) -> list[str]:
     for name, one in record["architecture"].items():
         networks.setdefault(_design(one)[0].replace(" ", ""), []).append(SHORT.get(name, name))
     told = {*SETTINGS, "beta1", "beta2", "steps", "eval_samples"}
-    given = known.parameters if known else {}
-    changes = [f"{key} {_plain(value)}" for key, value in given.items() if key not in told]
+    given = [key for key in (known.parameters if known else {}) if key in record["parameters"] and key not in told]
+    changes = [f"{key} {_plain(record['parameters'][key])}" for key in given]
     lines = [
         f"[**{record['experiment']}**]({link}/README.md) `{record['commit'][:7] or 'no commit'}`",
         *(f"**{mark}**" for mark in _marks(record)),
@@ -134,7 +141,7 @@ def _row(folder: Path, record: dict, link: str, seeds: list[dict]) -> list[str]:
         f"{data['selection']}, {data['images']:,} images, {_clock(record['seconds'])}, {_device(record['device'])}",
     ]
     samples, losses = (f'<img src="{link}/{name}.png" width="{width}">' for name, width in WIDTHS.items())
-    return [samples, "<br>".join(lines), losses]
+    return [samples, "<br>".join(filter(None, lines)), losses]
 
 
 def _settings(parameters: dict) -> str:
@@ -148,15 +155,16 @@ def _settings(parameters: dict) -> str:
 
 def _short_scores(seeds: list[dict]) -> list[str]:
     """Distances with their interval, and of several seeds also the lowest and highest; what a task has beside them."""
-    scores = seeds[0]["scores"]
-    if not scores:
+    seeds = [one for one in seeds if one["scores"]]
+    if not seeds:
         return []
+    scores = seeds[0]["scores"]
     parts = ["KID " + " and ".join(kid(scores[name]) for name in TRUSTED)]
     if "coverage" in scores[TRUSTED[0]]:
         parts.append("coverage " + " and ".join(f"{scores[name]['coverage']:.2f}" for name in TRUSTED))
     lines = [", ".join([*parts, f"near copies {scores['memorised']:.0%}"])]
     if len(seeds) > 1:
-        of = (spread([one["scores"][name]["kid"] for one in seeds if one["scores"]]) for name in TRUSTED)
+        of = (spread([one["scores"][name]["kid"] for one in seeds]) for name in TRUSTED)
         lines.append(f"{len(seeds)} seeds: KID {' and '.join(of)}")
     found = scores.get("phrases", {})
     right = {
@@ -178,7 +186,7 @@ def _scores(scores: dict) -> list[str]:
     rest = {key: value for key, value in scores.items() if key not in (*encoders, "sha256")}
     (others,) = pd.json_normalize(rest).to_dict("records")
     others = [[key, number(value) if isinstance(value, float) else _plain(value)] for key, value in others.items()]
-    return ["## Scores", _table(("", *encoders), rows), _table(("", ""), others)]
+    return ["## Scores", _table(("", *encoders), rows), *([_table(("", ""), others)] if others else [])]
 
 
 def _table(head: tuple[str, ...], rows: list[list[str]]) -> str:

@@ -21,7 +21,7 @@ COMPONENTS, REACH = 5, 3.0  # directions, and standard deviations that a slider 
 STEPS = 20  # of the way from one latent to another
 CELL = 4  # pixels a side that are averaged before pictures are compared for directions
 CANDIDATES, STARTS = 256, 4  # random latents, and the nearest of them that the descent starts from
-RATE, PRIOR = 0.1, 0.1  # Adam's first step size, and the weight of the distance to the sphere
+RATE, PRIOR = 0.2, 0.5  # Adam's first step size, and the weight of the distance to the sphere
 SHOWN, GROUNDS = 288, (plots.WHITE, plots.DARK)  # pixels a side, and grounds, of the picture beside the sliders
 
 
@@ -150,7 +150,9 @@ def save(path: Path, generator: Generator, latents: tuple[Tensor, Tensor], facts
 
 
 def box(run: Path, generator: Generator, steps: Tensor, projected: dict[str, Tensor], out: Path) -> None:
-    """Sliders for all that a `Recipe` says, the picture that it makes, and buttons that save it into a folder."""
+    """Sliders for all that a `Recipe` says, the picture that it makes, and buttons that save it into `out`; `steps` are
+    those of `directions`, and `projected` the latents of one's own pictures, by name.
+    """
     import ipywidgets
 
     sliders, along, size = _sliders(len(steps), projected)

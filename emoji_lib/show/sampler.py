@@ -1,6 +1,7 @@
 """The one sampler: kept weights to pictures, pictures to PNGs, and pictures to their scores."""
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from emoji_lib.data.batches import in_parts
 from emoji_lib.files import write_whole
 from emoji_lib.measure import protocol, scores, translation
 from emoji_lib.measure.features import Views, views
-from emoji_lib.nets import layered
+from emoji_lib.nets import layered, name_of
 from emoji_lib.nets.cyclegan import TRANSLATORS
 from emoji_lib.runs.record import differences, find_run, read_record
 from emoji_lib.runs.run import Run
@@ -26,7 +27,7 @@ from emoji_lib.train.checkpoint import load_weights
 WEIGHTS = "generator.safetensors"
 NATIVE = 72  # pixels a side of what generators were trained on
 SIDES = (16, 2048)  # pixels a side that layers can be drawn at
-BETWEEN = 12  # pictures of a walk from one latent to the next
+BETWEEN, WALKED = 12, 100  # pictures of a walk from one latent to the next, and latents of a walk at most
 FRAME = 80  # milliseconds
 TRANSLATES = "07-long"  # the experiment that the command `translate` uses where no run is named
 MOST = 100_000  # pictures in one go
@@ -47,23 +48,23 @@ def load(run: Path) -> tuple[nn.Module, dict]:
     return load_weights(run / WEIGHTS)
 
 
-def start(name: str, **networks: nn.Module) -> str:
-    """Give networks, such as `generator`, the weights that a run keeps of them, and say so.
+def start(name: str, generator: nn.Module, discriminator: nn.Module) -> str:
+    """Give networks the weights that a run keeps, and say whose; few runs keep a discriminator.
 
-    Raises `BadInput` where the run keeps no generator, or one with other options.
+    Raises `BadInput` where a kept network has another class or other options.
     """
-    folder = find_run(name, WEIGHTS)
-    for which, network in networks.items():
+    folder, begun = find_run(name, WEIGHTS), []
+    for which, network in (("generator", generator), ("discriminator", discriminator)):
         path = folder / f"{which}.safetensors"
         if which == "discriminator" and not path.is_file():
-            return f"generator of {folder.name}; it keeps no discriminator, so that begins from noise"
+            continue
         kept, _ = load_weights(path)
-        if apart := differences(
-            {"": type(kept).__module__, **kept.options}, {"": type(network).__module__, **network.options}
-        ):
+        theirs, mine = ({"class": name_of(one), **one.options} for one in (kept, network))
+        if apart := differences(theirs, mine):
             raise BadInput(f"start {name}: the {which} of {folder.name} is another one: {apart}")
         network.load_state_dict(kept.state_dict())
-    return f"{' and '.join(networks)} of {folder.name}"
+        begun.append(which)
+    return f"{' and '.join(begun)} of {folder.name}"
 
 
 def _generator(run: Path) -> tuple[nn.Module, dict]:
@@ -90,39 +91,52 @@ def sample(
     """
     check(n, seed)
     generator, facts = _generator(run)
-    check_size(size, svg, generator, run)
     latents, source = generator.latents(n, seed), origin(run, seed)
-    for first in range(0, n, 64):
-        part = latents[first : first + 64]
+    check_size(size, svg, generator, straight(generator, latents[:1], facts).shape[-1])
+    if gif and not 2 <= n <= WALKED:
+        raise BadInput(f"--gif goes from picture to picture: --n {n} is not between 2 and {WALKED}")
+    at_once = most_at_once(size)
+    for first in range(0, n, at_once):
+        part = latents[first : first + at_once]
         images = straight(generator, part, facts, size)
-        save(images, out, source, [f"{index:04d}" for index in range(first, first + len(part))], first)
-        for index, text in enumerate(vector.svgs(generator, part, source, first) if svg else (), first):
-            write_whole(out / f"{index:04d}.svg", lambda partial, text=text: partial.write_text(text, encoding="utf-8"))
+        names = [f"{index:04d}" for index in range(first, first + len(part))]
+        save(images, out, source, names, first)
+        for name in names:
+            (out / f"{name}.svg").unlink(missing_ok=True)  # of other samples
+        for name, text in zip(names, vector.svgs(generator, part, source, first) if svg else (), strict=False):
+            write_whole(out / f"{name}.svg", lambda partial, text=text: partial.write_text(text, encoding="utf-8"))
     made = [f"{n} {facts['mode']} PNGs of {images.shape[-1]}×{images.shape[-1]}"]
     made += ["as many SVGs"] if svg else []
     if gif:
-        save_gif(out / "walk.gif", straight(generator, walk(latents), facts, size), source)
+        frames = (straight(generator, one[None], facts, size) for one in walk(latents))
+        save_gif(out / "walk.gif", frames, source)
         made += ["walk.gif"]
     return f"{', '.join(made)} in {out}/"
 
 
-def check_size(size: int | None, svg: bool, generator: nn.Module, run: Path) -> None:
-    """Raises `BadInput` for a size or for outlines that a generator cannot be drawn with."""
+def most_at_once(size: int | None) -> int:
+    """How many pictures are drawn at a time, for the memory that masks take."""
+    return max(1, 64 * NATIVE**2 // max(NATIVE, size or 0) ** 2)
+
+
+def check_size(size: int | None, svg: bool, generator: nn.Module, own: int) -> None:
+    """Raises `BadInput` for a size or for outlines that a generator cannot be drawn with; `own` is its own size."""
     low, high = SIDES
     if size is not None and not low <= size <= high:
         raise BadInput(f"--size {size} is not between {low} and {high:,} pixels")
-    if (size not in (None, NATIVE) or svg) and not isinstance(generator, layered.Generator):
+    if (size not in (None, own) or svg) and not isinstance(generator, layered.Generator):
         wanted = "--svg" if svg else f"--size {size}"
-        raise BadInput(f"{run.name} draws pixels, so {wanted} is not to be had; give a run of notebook 08")
+        raise BadInput(
+            f"{wanted} needs a generator that draws in layers, such as 08-quick; this one draws {own}×{own} pixels"
+        )
 
 
 @torch.no_grad()
 def straight(generator: nn.Module, latents: Tensor, facts: dict, size: int | None = None) -> np.ndarray:
     """The pictures of latents `[N, …]`, uint8 `[N, C, H, W]` with straight colour; layered ones at any `size`."""
     unit, given = facts.get("range") == "0..1", (size,) if isinstance(generator, layered.Generator) and size else ()
-    most = max(1, 64 * NATIVE**2 // max(NATIVE, size or 0) ** 2)  # at once, for the memory that masks take
     signed = lambda images: images * 2 - 1 if unit else images  # noqa: E731
-    images = in_parts(lambda some: signed(generator(some, *given)), latents, most)
+    images = in_parts(lambda some: signed(generator(some, *given)), latents, most_at_once(size))
     if facts["mode"] == "RGBA":
         images = pixels.unpremultiply(images) if facts["premultiplied"] else pixels.clean(images)
     return images
@@ -170,26 +184,28 @@ def save_png(path: Path, picture: Image.Image, facts: dict, index: int | str) ->
 def walk(latents: Tensor, between: int = BETWEEN) -> Tensor:
     """Latents `[N · between, …]` on the way from each to the next and from the last to the first.
 
-    On the sphere (White 2016), as normal latents of many numbers all lie near one.
+    Normal latents go along the sphere that they lie near (White 2016), uniform ones straight.
     """
-    lengths, unit = latents.norm(dim=1), F.normalize(latents)
-    angle = (unit * unit.roll(-1, 0)).sum(1).clamp(-0.9999, 0.9999).acos()[:, None, None]
     way = torch.arange(between)[None, :, None] / between
+    if latents.abs().max() <= 1:
+        return torch.lerp(latents[:, None], latents.roll(-1, 0)[:, None], way).flatten(0, 1)
+    lengths, unit = latents.norm(dim=1)[:, None, None], F.normalize(latents)
+    angle = (unit * unit.roll(-1, 0)).sum(1).clamp(-0.9999, 0.9999).acos()[:, None, None]
     ends = ((1 - way) * angle).sin() * unit[:, None] + (way * angle).sin() * unit.roll(-1, 0)[:, None]
-    length = torch.lerp(lengths[:, None, None], lengths.roll(-1, 0)[:, None, None], way)
-    return (length * ends / angle.sin()).flatten(0, 1)
+    return (torch.lerp(lengths, lengths.roll(-1, 0), way) * ends / angle.sin()).flatten(0, 1)
 
 
-def save_gif(path: Path, images: np.ndarray, facts: dict) -> None:
-    """Pictures with straight colour, uint8 `[N, C, H, W]`, one after another over white, without end."""
-    if images.shape[1] == 4:
-        images = pixels.over(images, premultiplied=False)
-    colour = images.repeat(3, 1) if images.shape[1] == 1 else images
-    frames = [Image.fromarray(one.transpose(1, 2, 0)).quantize(128, dither=Image.Dither.NONE) for one in colour]
+def save_gif(path: Path, pictures: Iterable[np.ndarray], facts: dict) -> None:
+    """Pictures with straight colour, each uint8 `[1, C, H, W]`, one after another over white, without end."""
+    first, *rest = (_frame(one) for one in pictures)
     comment = ", ".join(f"{key} {value}" for key, value in facts.items())
-    options = {"save_all": True, "append_images": frames[1:], "duration": FRAME, "loop": 0, "comment": comment}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, lambda partial: frames[0].save(partial, "gif", **options))
+    options = {"save_all": True, "append_images": rest, "duration": FRAME, "loop": 0, "comment": comment}
+    write_whole(path, lambda partial: first.save(partial, "gif", **options))
+
+
+def _frame(image: np.ndarray) -> Image.Image:
+    colour = pixels.over(image, premultiplied=False) if image.shape[1] == 4 else image.repeat(3 // image.shape[1], 1)
+    return Image.fromarray(colour[0].transpose(1, 2, 0)).quantize(128, dither=Image.Dither.NONE)
 
 
 def target(name: str, n: int, seed: int, reference: str = "") -> tuple[Views, protocol.Reference, Path | None]:

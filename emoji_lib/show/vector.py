@@ -36,8 +36,8 @@ def svgs(
 def svg(fields: np.ndarray, colours: np.ndarray, facts: dict) -> str:
     """One document from fields `[K, S, S]`, of which the highest wins, and premultiplied colours `[K, 4]` in 0..1.
 
-    Shapes lie on each other as paper does: each covers its own region and those of all shapes above it, so that no gap
-    shows between neighbours. Translucent ones lie lowest, each without the regions of the other translucent ones.
+    Each shape covers its own region and those of all shapes above it, so that no gap shows between neighbours.
+    Translucent ones lie lowest, each without the regions of the other translucent ones.
     """
     areas = np.bincount(fields.argmax(0).ravel(), minlength=len(fields)) / FINE**2
     fields, colours, areas = (each[areas >= SPECK] for each in (fields, colours, areas))
@@ -47,7 +47,8 @@ def svg(fields: np.ndarray, colours: np.ndarray, facts: dict) -> str:
     shapes += [(layer, solid[place:]) for place, layer in enumerate(solid)]
     paths = [_path(fields, covered, colours[layer]) for layer, covered in shapes]
     side, about = NATIVE * UNITS, escape(", ".join(f"{key} {value}" for key, value in facts.items()))
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {side} {side}"><desc>{about}</desc>'
+    box = f'width="{NATIVE}" height="{NATIVE}" viewBox="0 0 {side} {side}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {box}><desc>{about}</desc>'
     return "\n".join([head, *filter(None, paths), "</svg>\n"])
 
 

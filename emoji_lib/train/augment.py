@@ -15,8 +15,9 @@ class ShiftAndFlip:
     """Move images by whole pixels, up to `shift` of their side, and mirror them; −1..1 `[N, C, H, W]`.
 
     Each image is moved with `probability` and mirrored with half of it. With a `warp` w those that are moved are also
-    turned by up to w radians and zoomed by a factor in 1 ± w. What moves in is −1: transparent in premultiplied RGBA,
-    black in RGB, hence not for straight colour. Not to be mirrored: letters and flags.
+    turned by up to w radians and shrunk or enlarged by a factor between 1 / (1 + w) and 1 / (1 − w), bilinearly. What
+    moves in is −1: transparent in premultiplied RGBA, black in RGB, hence not for straight colour. Not to be mirrored:
+    letters and flags.
     """
 
     probability: float

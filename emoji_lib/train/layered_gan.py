@@ -27,13 +27,13 @@ class LayeredGAN(GAN):
         gamma: float = 0.0,
         **settings,
     ):
+        self.capturable = self.distributable = not gamma  # a penalised step is another one
         super().__init__(generator, discriminator, **settings)
         if mixing_weight < 0 or gamma < 0:
             raise BadInput(f"mixing_weight {mixing_weight} and gamma {gamma} must not be negative; 0 is none")
         if gamma and self.loss.simultaneous:
             raise BadInput("gamma needs a loss with updates in turn, such as pairing or bce")
         self.mixing_weight, self.gamma = mixing_weight, gamma
-        self.capturable, self.distributable = not gamma, not gamma
         self.steps_taken = torch.zeros((), device=self.device)
 
     def step(self, real: Tensor) -> dict[str, Tensor]:
@@ -46,7 +46,7 @@ class LayeredGAN(GAN):
         mixing = losses.mixing(masks)
         real, fake = self.augment(real, self.rng), self.augment(fake, self.rng)
         loss_d, on_real, on_fake = self.discriminator_turn(real, fake)
-        loss_g = self.generator_turn(fake, on_real, on_fake, self.mixing_weight * mixing)
+        loss_g = self.generator_turn(real, fake, on_real, on_fake, self.mixing_weight * mixing)
         self.update_average()
         self.steps_taken += 1
         return detached(loss_g=loss_g, loss_d=loss_d, real=on_real.mean(), fake=on_fake.mean(), mixing=mixing)
@@ -64,11 +64,12 @@ class LayeredGAN(GAN):
         return loss, on_real, on_fake
 
     @record_function("G step")
-    def generator_turn(self, fake: Tensor, on_real: Tensor, on_fake: Tensor, penalty: Tensor) -> Tensor:
-        """Its adversarial loss, minimised together with the `penalty`."""
+    def generator_turn(self, real: Tensor, fake: Tensor, on_real: Tensor, on_fake: Tensor, penalty: Tensor) -> Tensor:
+        """Its adversarial loss, minimised together with the `penalty`; pairs are of one discriminator's logits."""
         if not self.loss.simultaneous:
             with self.forward():
                 on_fake = self.logits(fake)
+                on_real = self.logits(real) if self.loss.paired else on_real
         loss = self.loss.generator(on_real.detach(), on_fake)
         self.gradients(loss + penalty, "generator")
         if self.loss.simultaneous:

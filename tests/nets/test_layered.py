@@ -45,10 +45,16 @@ def test_the_picture_is_the_sum_of_its_layers():
 @pytest.mark.parametrize("fields", layered.FIELDS)
 @pytest.mark.parametrize("size", [24, 72, 200])
 def test_any_size(fields, size):
-    picture, masks = generator(fields=fields).draw(torch.zeros(1, 6), size)
+    picture = generator(fields=fields)(torch.zeros(1, 6), size)
     assert picture.shape == (1, 4, size, size)
-    assert masks.shape == (1, 4, size, size)
     assert picture.abs().max() <= 1
+
+
+def test_a_small_picture_is_the_large_one_seen_from_afar():
+    """Not samples of it, which would alias."""
+    network, latents = generator(sharpness=20.0), torch.randn(2, 6, generator=torch.Generator().manual_seed(2))
+    apart = network(latents, 24) - torch.nn.functional.avg_pool2d(network(latents, 72), 3)
+    assert apart.abs().max() < 1e-5
 
 
 def test_a_large_picture_is_the_small_one_with_crisp_edges():

@@ -128,3 +128,8 @@ def test_a_run_does_not_go_on_with_another_second_domain(run):
             again.restore()
     again.begin(faces, networks, torch.device("cpu"), cartoons=flags)
     assert again.restore() == {"step": 1}
+
+
+def test_the_best_run_is_one_that_can_be_drawn_from():
+    folder = record.find_run("best", "generator.safetensors")
+    assert record.read_record(folder)["experiment"] == record.BEST

@@ -58,10 +58,12 @@ def test_several_seeds_are_one_row_with_their_spread(results):
         scores = {name: encoder | {"kid": kid} for name in ("contrast", "groups")} | {"memorised": 0.05}
         record.write_record(folder, kept | {"scores": scores})
     shutil.rmtree(first)
+    changed = record.create("02-quick", "notebook", "", kept["parameters"], results, changed={"features": 8})
+    record.write_record(changed, kept | {"scores": scores, "changed": {"features": 8}})
     row = table.table(results).splitlines()[-1]
     assert "KID 0.5 ±0.1 and 0.5 ±0.1, coverage 0.70 and 0.70, near copies 5%" in row
     assert "2 seeds: KID 0.7 (0.5 to 0.9) and 0.7 (0.5 to 0.9)" in row
-    assert table.log(results).count("**02-quick**") == 2
+    assert table.log(results).count("**02-quick**") == 3
 
 
 def test_a_stale_readme_is_noticed_and_the_rest_of_it_kept(results, tmp_path):

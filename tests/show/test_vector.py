@@ -115,8 +115,13 @@ def test_samples_of_any_size_with_outlines_and_a_walk(tmp_path, capsys):
         ("--size 0", "--size 0 is not between 16 and 2,048 pixels"),
         ("--size -72", "--size -72 is not between"),
         ("--size 10000", "--size 10000 is not between"),
-        ("--size 512", "draws pixels, so --size 512 is not to be had; give a run of notebook 08"),
-        ("--svg", "draws pixels, so --svg is not to be had"),
+        (
+            "--size 512",
+            "--size 512 needs a generator that draws in layers, such as 08-quick; this one draws 72×72 pixels",
+        ),
+        ("--gif --n 1", "--n 1 is not between 2 and 100"),
+        ("--gif --n 101", "--n 101 is not between 2 and 100"),
+        ("--svg", "--svg needs a generator that draws in layers"),
     ],
 )
 def test_what_cannot_be_drawn_is_one_clear_line(tmp_path, capsys, options, says):
@@ -126,6 +131,32 @@ def test_what_cannot_be_drawn_is_one_clear_line(tmp_path, capsys, options, says)
     assert says in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_outlines_of_other_samples_do_not_stay(tmp_path):
+    run, out = kept(tmp_path, layered.Generator(2, 5, layers=3)), str(tmp_path / "out")
+    assert main(["sample", str(run), "--n", "2", "--svg", "--out", out]) == 0
+    assert main(["sample", str(run), "--n", "1", "--seed", "1", "--out", out]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.svg")) == ["0001.svg"]
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
+def test_a_walk_of_any_colour_shows_each_picture(tmp_path, channels, mode):
+    torch.manual_seed(0)
+    run = record.create("02-tiny", "02_improved_gan", "", {"seed": 0}, tmp_path)
+    save_weights(run / sampler.WEIGHTS, dcgan.Generator(4, channels=channels), mode=mode, premultiplied=channels == 4)
+    assert main(["sample", str(run), "--n", "2", "--gif", "--size", "72", "--out", str(tmp_path / "out")]) == 0
+    with Image.open(tmp_path / "out" / "walk.gif") as walk:
+        shown = np.asarray(walk.convert("RGB")).astype(int)
+    still = Image.new("RGBA", (72, 72), "white")
+    still.alpha_composite(Image.open(tmp_path / "out" / "0000.png").convert("RGBA"))
+    assert np.abs(shown - np.asarray(still.convert("RGB"))).mean() < 6
+
+
+def test_a_walk_of_uniform_latents_stays_uniform():
+    latents = torch.rand(4, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    assert sampler.walk(latents, 4).abs().max() <= 1
+    torch.testing.assert_close(sampler.walk(latents, 4)[2], (latents[0] + latents[1]) / 2)
 
 
 def test_a_walk_ends_where_it_began_and_keeps_its_distance():
@@ -142,13 +173,15 @@ def test_starting_from_kept_weights(tmp_path):
     kept_generator, kept_critic = layered.Generator(2, 5, layers=3), dcgan.Discriminator(2)
     run = kept(tmp_path, kept_generator)
     mine, critic = layered.Generator(2, 5, layers=3), dcgan.Discriminator(2)
-    assert "it keeps no discriminator" in sampler.start(str(run), generator=mine, discriminator=critic)
+    assert sampler.start(str(run), mine, critic) == f"generator of {run.name}"
     latents = torch.randn(2, 5)
     torch.testing.assert_close(mine(latents), kept_generator(latents), atol=1e-2, rtol=0)
     save_weights(run / "discriminator.safetensors", kept_critic, mode="RGBA", premultiplied=True)
-    assert sampler.start(str(run), generator=mine, discriminator=critic) == f"generator and discriminator of {run.name}"
+    assert sampler.start(str(run), mine, critic) == f"generator and discriminator of {run.name}"
     torch.testing.assert_close(critic.head.weight, kept_critic.head.weight, atol=1e-4, rtol=1e-3)
     with pytest.raises(BadInput, match=r"the generator of 08-tiny.* is another one: layers 3 → 4"):
-        sampler.start(str(run), generator=layered.Generator(2, 5, layers=4))
+        sampler.start(str(run), layered.Generator(2, 5, layers=4), critic)
+    with pytest.raises(BadInput, match=r"another one: class 'layered\.Generator' → 'dcgan\.Generator'"):
+        sampler.start(str(run), dcgan.Generator(2), critic)
     with pytest.raises(BadInput, match="no run 'nobody'"):
-        sampler.start("nobody", generator=mine)
+        sampler.start("nobody", mine, critic)

@@ -5,16 +5,21 @@ import torch
 
 from emoji_lib.data import emoji
 from emoji_lib.data.batches import Batches
-from emoji_lib.nets import dcgan
+from emoji_lib.nets import dcgan, layered
 from emoji_lib.train import graphs
 from emoji_lib.train.augment import ShiftAndFlip
 from emoji_lib.train.gan import GAN
+from emoji_lib.train.layered_gan import LayeredGAN
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
 def system(loss, device):
     torch.manual_seed(0)
+    if loss == "layers":
+        networks = layered.Generator(4, layers=5), dcgan.Discriminator(8, **dcgan.IMPROVED)
+        settings = {"mixing_weight": 0.3, "ema": 0.9, "augment": ShiftAndFlip(0.8, warp=0.1)}
+        return LayeredGAN(*networks, loss="softmax", device=device, seed=1, **settings)
     options = dcgan.IMPROVED if loss == "softmax" else {}
     networks = dcgan.Generator(8, **options), dcgan.Discriminator(8, **options)
     return GAN(*networks, loss=loss, ema=0.9, augment=ShiftAndFlip(0.8), device=device, seed=1)
@@ -25,7 +30,7 @@ def weights(gan):
 
 
 @gpu
-@pytest.mark.parametrize("loss", ["bce", "softmax"])
+@pytest.mark.parametrize("loss", ["bce", "softmax", "layers"])
 def test_a_graph_gives_the_numbers_of_the_eager_step(loss):
     eager, captured = system(loss, "cuda"), system(loss, "cuda")
     batches, replay = Batches(emoji.load("faces").images, 8, seed=0, device="cuda"), None
@@ -51,9 +56,10 @@ def test_a_learning_rate_changed_after_the_capture_counts():
     assert torch.equal(weights(gan), before)
 
 
-def test_rewinding_forgets_what_was_learned_since():
+@pytest.mark.parametrize("loss", ["softmax", "layers"])
+def test_rewinding_forgets_what_was_learned_since(loss):
     """On any device: weights, moments, counters and random numbers are those of the state, in the same memory."""
-    gan, fresh = system("softmax", "cpu"), system("softmax", "cpu")
+    gan, fresh = system(loss, "cpu"), system(loss, "cpu")
     batches = Batches(emoji.load("faces").images, 4, seed=0)
     state = fresh.state_dict()
     gan.step(batches[0])

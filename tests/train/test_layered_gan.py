@@ -69,7 +69,7 @@ def test_the_step_written_out_with_pairs_and_penalties(monkeypatch):
                 (slope,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
                 loss = loss + 4 * 0.5 * slope.square().sum((1, 2, 3)).mean() / 2
         descend(adam_d, d, loss)()
-        descend(adam_g, g, torch.log1p((on_real.detach() - d(fake)).exp()).mean())()
+        descend(adam_g, g, torch.log1p((d(REAL).detach() - d(fake)).exp()).mean())()
     assert_same(ours.networks["discriminator"], d)
     assert_same(ours.networks["generator"], g)
 
@@ -105,6 +105,15 @@ def test_a_run_in_pieces_equals_one_in_one_go():
     for name, module in straight.modules().items():
         for one, other in zip(module.parameters(), pieces.modules()[name].parameters(), strict=True):
             assert torch.equal(one, other), name
+
+
+def test_penalties_are_for_a_single_process_and_no_graph(monkeypatch):
+    ours = system(loss="pairing", gamma=0.1)
+    assert not ours.capturable
+    two = ours.processes.__class__
+    monkeypatch.setattr(two, "size", 2, raising=False)
+    with pytest.raises(BadInput, match="LayeredGAN trains in a single process"):
+        system(loss="pairing", gamma=0.1)
 
 
 @pytest.mark.parametrize(
