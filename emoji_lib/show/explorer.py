@@ -43,10 +43,14 @@ def draw(generator: Generator, latents: Tensor, size: int = NATIVE, colours: Ten
     """The pictures of latents `[N, latent]`, uint8 `[N, 4, size, size]` with straight colour, in the colours of others
     where `colours`, latents too, are given; one of either serves for all of the other.
     """
-    both = torch.stack(torch.broadcast_tensors(latents, latents if colours is None else colours), 1)
-    masks = lambda shapes: generator.masks(generator.fields(shapes), size)  # noqa: E731
-    compose = lambda some: generator.compose(masks(some[:, 0]), generator.colours(some[:, 1]))  # noqa: E731
-    return pixels.unpremultiply(in_parts(compose, both, max(1, 64 * NATIVE**2 // size**2)))
+    both, drawn = torch.broadcast_tensors(latents, latents if colours is None else colours), max(size, NATIVE)
+
+    def picture(some: Tensor) -> Tensor:
+        shapes, painted = some.unbind(1)
+        whole = generator.compose(generator.masks(generator.fields(shapes), drawn), generator.colours(painted))
+        return F.interpolate(whole, size=(size, size), mode="area")  # for a size below 72, as the generator does
+
+    return pixels.unpremultiply(in_parts(picture, torch.stack(both, 1), sampler.most_at_once(size)))
 
 
 def sheet(rows: list[np.ndarray], labels: list[str] | None = None, margin: int = 110) -> Image.Image:
@@ -140,7 +144,7 @@ def save(path: Path, generator: Generator, latents: tuple[Tensor, Tensor], facts
     """The picture of latents of shape and of colours, as outlines where the file's name ends in .svg, else as a PNG of
     `size` pixels a side; both say where they come from.
     """
-    sampler.check_size(size, path.suffix == ".svg", generator, path)
+    sampler.check_size(size, path.suffix == ".svg", generator, NATIVE)
     shape, colours = latents
     if path.suffix != ".svg":
         return sampler.save(draw(generator, shape, size, colours), path.parent, facts, [path.stem])[0]
@@ -192,12 +196,12 @@ def _sliders(count: int, projected: dict[str, Tensor]) -> tuple[dict, list, obje
 
     sliders = {
         "own": Dropdown(options=[("the seed", ""), *zip(projected, projected, strict=True)], description="begin with"),
-        "seed": IntSlider(0, max=999, description="seed"),
+        "seed": IntSlider(0, max=199, description="seed"),
         "truncation": FloatSlider(1, min=0, max=1.5, step=0.05, description="truncation"),
-        "towards": IntSlider(1, max=999, description="towards seed"),
+        "towards": IntSlider(1, max=199, description="towards seed"),
         "way": FloatSlider(0, min=0, max=1, step=1 / STEPS, description="way"),
         "recolour": Checkbox(description="other colours"),
-        "colours": IntSlider(1, max=999, description="colours of seed"),
+        "colours": IntSlider(1, max=199, description="colours of seed"),
     }
     reach = {"min": -REACH, "max": REACH, "step": 0.1}
     along = [FloatSlider(0, **reach, description=f"direction {number}") for number in range(1, count + 1)]
