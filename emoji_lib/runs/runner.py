@@ -21,6 +21,7 @@ from emoji_lib.runs.record import FOLDER_VARIABLE, GOOD, RUNS, code, create, dir
 
 # The kernel named python3 is then this environment's own, not one that the user's account happens to have.
 os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+PROGRESS = 24  # progress lines in stored outputs
 STOPPED = "stopped on request:"
 
 
@@ -204,9 +205,19 @@ def store(folder: Path) -> Path:
         raise BadInput(f"the code of {target.name} has changed since {shown(folder)} ran; run it again")
     for mine, other in zip(_own_code(current), _own_code(executed), strict=True):
         mine.outputs, mine.execution_count = other.outputs, other.execution_count
+        for output in (one for one in mine.outputs if one.output_type == "stream"):
+            output.text = _thinned(output.text)
     current.metadata["emoji_lib"] = executed.metadata["emoji_lib"]
     write_whole(target, lambda partial: nbformat.write(current, partial))
     return target
+
+
+def _thinned(text: str) -> str:
+    """With at most `PROGRESS` of its progress lines, evenly and the last of them: a slow machine prints hundreds."""
+    lines = text.splitlines(keepends=True)
+    steps = [number for number, line in enumerate(lines) if line.startswith("step ")]
+    kept = {steps[-1 - at * len(steps) // PROGRESS] for at in range(PROGRESS)} if len(steps) > PROGRESS else steps
+    return "".join(line for number, line in enumerate(lines) if number in kept or number not in steps)
 
 
 def shown(path: Path) -> str:

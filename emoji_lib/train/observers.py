@@ -15,7 +15,7 @@ from emoji_lib.train.distributed import processes
 SAMPLED_AT = (0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)  # fractions of a run at which the fixed latents are drawn
 EVALUATIONS = 24  # of a monitor in a whole run
 ROWS = 400  # of metrics in a whole run
-PROGRESS_EVERY = 10.0  # seconds between progress lines
+PROGRESS_EVERY, PROGRESS_RAREST = 10.0, 300.0  # seconds between the first progress lines, and between the last
 CHECKPOINT_EVERY = 60.0  # seconds between checkpoints
 
 
@@ -155,7 +155,7 @@ def stop_requests() -> Iterator[list[int]]:
 
 
 class Progress:
-    """A plain line every so often; carriage returns would be frozen into stored notebooks."""
+    """A plain line now and then, the later the rarer: stored notebooks keep them all, and carriage returns too."""
 
     def __init__(self, first: int, steps: int, batch_size: int):
         self.first, self.steps, self.batch_size = first, steps, batch_size
@@ -167,7 +167,8 @@ class Progress:
 
     def say(self, step: int, means: dict[str, float]) -> None:
         now = time.perf_counter()
-        if now - self.said < PROGRESS_EVERY and step < self.steps:
+        rarely = min(PROGRESS_EVERY + 0.1 * (now - self.started), PROGRESS_RAREST)
+        if now - self.said < rarely and step < self.steps:
             return
         self.said = now
         seconds_a_step = (now - self.started) / (step - self.first)

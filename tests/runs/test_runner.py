@@ -188,3 +188,13 @@ def test_only_finished_runs_of_committed_code_and_defaults_are_stored(laboratory
     nbformat.write(stored, target)
     with pytest.raises(BadInput, match=r"code of good\.ipynb has changed since"):
         runner.store(plain)
+
+
+def test_stored_progress_is_thinned_and_nothing_else():
+    lines = [f"step {number}/100\n" for number in range(1, 101)]
+    few = "".join(["resuming\n", *lines[:20], "done"])
+    assert runner._thinned(few) == few
+    text = runner._thinned("".join(["resuming\n", *lines, "done"]))
+    assert text.startswith("resuming\nstep ")
+    assert text.endswith("step 100/100\ndone")
+    assert text.count("step ") == runner.PROGRESS
