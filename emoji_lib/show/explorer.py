@@ -163,11 +163,14 @@ def box(run: Path, generator: Generator, steps: Tensor, projected: dict[str, Ten
     picture, said = ipywidgets.Image(), ipywidgets.Label()
     buttons = [ipywidgets.Button(description=f"save {kind}") for kind in ("PNG", "SVG")]
 
+    def value_of(slider):
+        return round(slider.value, 2) if isinstance(slider.value, float) else slider.value  # 2.0, not 2.000000000000001
+
     def recipe() -> Recipe:
-        values = {name: slider.value for name, slider in sliders.items()}
+        values = {name: value_of(slider) for name, slider in sliders.items()}
         if not values.pop("recolour"):
             values["colours"] = None
-        return Recipe(**values, directions=tuple(slider.value for slider in along))
+        return Recipe(**values, directions=tuple(map(value_of, along)))
 
     def redraw(_) -> None:
         shape, colours = recipe().follow(generator, steps, projected)
@@ -186,8 +189,8 @@ def box(run: Path, generator: Generator, steps: Tensor, projected: dict[str, Ten
     for button in buttons:
         button.on_click(keep)
     redraw(None)
-    shown = ipywidgets.VBox([picture, size, ipywidgets.HBox(buttons), said])
-    notebook.display(ipywidgets.HBox([ipywidgets.VBox([*sliders.values(), *along]), shown]))
+    sides = [[*sliders.values(), *along], [picture, size, ipywidgets.HBox(buttons), said]]
+    notebook.display(ipywidgets.HBox([*map(ipywidgets.VBox, sides)], layout={"flex_flow": "row wrap"}))
 
 
 def _sliders(count: int, projected: dict[str, Tensor]) -> tuple[dict, list, object]:
