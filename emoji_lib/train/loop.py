@@ -78,40 +78,33 @@ def train(
     monitor=None,
     sample_steps: Collection[int] = (),
     decay: float = 0.0,
-    checkpoint_every: float = observers.CHECKPOINT_EVERY,
+    checkpoint_every: float = observers.CHECKPOINT_EVERY,  # seconds
 ) -> None:
     """Train for `steps` steps, or what is left of them after the newest checkpoint of the `run` (`runs/run.py`).
 
-    `latents` are drawn after `sample_steps`, or else at `observers.SAMPLED_AT`. Training ends early once the `monitor`
-    (`measure/collapse.py`) finds a collapse, unless it is to `ignore_collapse`. Over the last fraction `decay` of the
-    run learning rates fall. `checkpoint_every` is in seconds. On a CPU a resumed run equals an uninterrupted one bit
-    for bit.
+    `latents` are drawn after `sample_steps`, or else at `observers.SAMPLED_AT`. A collapse found by the `monitor` ends
+    it. Learning rates fall over the last fraction `decay`. On a CPU a resumed run equals an uninterrupted one.
     Raises `Interrupted` after SIGINT or SIGTERM, `Diverged` for numbers that are not finite, `BadInput` for no steps.
     """
     if steps < 1:
         raise BadInput(f"{steps} steps: there is nothing to train; give at least 1")
-    if not 0 <= decay <= 1:
-        raise BadInput(f"decay {decay} is not a fraction in 0..1 (0.5 is usual, 0 keeps the learning rates)")
-    # Before a checkpoint brings the rates that it was saved with.
-    rates = [observers.Rates(system, steps, decay)] if decay else []
+    rates = [observers.Rates(system, steps, decay)] if decay else []  # before a checkpoint brings its own
     state, take, group = State.restored(run, system), stepper(system), processes()
     if state.step:
         print(f"resuming from step {state.step:,} of {steps:,}", flush=True)
     with observers.stop_requests() as stops:
-        watching = [
-            observers.Metrics(run, state, steps, batches.batch_size),
-            observers.Snapshots(run, latents, sample_steps, steps),
-            *rates,
-            observers.Collapse(run, state, monitor, steps),
-            ending := observers.Checkpoints(run, state, steps, stops, monitor, checkpoint_every),
-        ]
+        metrics = observers.Metrics(run, state, steps, batches.batch_size)
+        snapshots = observers.Snapshots(run, latents, sample_steps, steps)
+        collapse = observers.Collapse(run, state, monitor, steps)
+        ending = observers.Checkpoints(run, state, steps, stops, monitor, checkpoint_every)
+        watching = [metrics, snapshots, *rates, collapse, ending]
         while state.step < steps and not ending.collapsed:
             with record_function("data"):
                 batch = group.parts(batches[state.step])
-            metrics = take(*batch)
+            found = take(*batch)
             state.step += 1
             with record_function("logging"):
-                state.add(metrics)
+                state.add(found)
             for observe in watching:
                 observe(state, system)
     finish(run, state, batches.batch_size, monitor)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 
 from torch import Tensor
 
+from emoji_lib import BadInput
 from emoji_lib.train.device import set_rate
 from emoji_lib.train.distributed import processes
 
@@ -69,6 +70,8 @@ class Rates:
     LAST = 0.05
 
     def __init__(self, system, steps: int, decay: float):
+        if not 0 <= decay <= 1:
+            raise BadInput(f"decay {decay} is not a fraction in 0..1 (0.5 is usual, 0 keeps the learning rates)")
         self.steps, self.decay = steps, decay
         self.first = {name: float(one.param_groups[0]["lr"]) for name, one in system.optimizers.items()}
 
