@@ -22,6 +22,7 @@ STEPS = 20  # of the way from one latent to another
 CELL = 4  # pixels a side that are averaged before pictures are compared for directions
 CANDIDATES, STARTS = 256, 4  # random latents, and the nearest of them that the descent starts from
 RATE, PRIOR = 0.2, 0.5  # Adam's first step size, and the weight of the distance to the sphere
+SOFT = 0.2  # of their sharpness that edges have in the first step of the descent
 SHOWN, GROUNDS = 288, (plots.WHITE, plots.DARK)  # pixels a side, and grounds, of the picture beside the sliders
 
 
@@ -98,21 +99,27 @@ def project(generator: Generator, wanted: np.ndarray, steps: int, seed: int = 0)
     """The latent `[1, latent]` nearest to a picture, premultiplied uint8 `[1, 4, 72, 72]`, among random ones, and that
     which Adam reaches in `steps` from the nearest of them: the least mean (G(z) − x)² + PRIOR (‖z‖ / √latent − 1)².
 
-    The second term keeps z near the sphere on which normal latents of many numbers lie.
+    The second term keeps z near the sphere on which normal latents of many numbers lie. Edges are soft at
+    first: under sharp ones, a layer that does not win a pixel has hardly a gradient there.
     """
     if steps < 1:
         raise BadInput(f"projection_steps {steps} is not positive; some hundred are enough")
     x = scale(torch.from_numpy(wanted))
-    error = lambda some: (generator(some) - x).square().mean((1, 2, 3))  # noqa: E731
+
+    def error(some: Tensor, soft: float = 1.0) -> Tensor:
+        masks = generator.masks(soft * generator.fields(some))
+        return (generator.compose(masks, generator.colours(some)) - x).square().mean((1, 2, 3))
+
     random = generator.latents(CANDIDATES, seed)
     nearest = random[torch.cat([error(some) for some in random.split(64)]).argsort()[:STARTS]]
     latents = nearest.clone().requires_grad_()
     optimizer = torch.optim.Adam([latents], RATE)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, steps)
-    for _ in range(steps):
+    for step in range(steps):
         optimizer.zero_grad()
+        soft = SOFT + (1 - SOFT) * step / steps
         away = latents.norm(dim=1) / latents.shape[1] ** 0.5 - 1
-        (error(latents) + PRIOR * away.square()).sum().backward()  # a sum: each start goes its own way
+        (error(latents, soft) + PRIOR * away.square()).sum().backward()  # a sum: each start goes its own way
         optimizer.step()
         schedule.step()
     best = error(latents.detach()).argmin()
