@@ -18,7 +18,7 @@ run: $(READY)  ## train the improved GAN on emoji faces and say where its pictur
 test: $(EXTRAS)  ## style, tests, and every notebook at smoke size
 	$(PY) -m ruff check . && $(PY) -m ruff format --check .
 	$(PY) -m emoji_lib table --check
-	$(PY) -m pytest
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2
 
 lab: $(READY)  ## open the notebooks in JupyterLab
 	$(PY) -m jupyter lab notebooks

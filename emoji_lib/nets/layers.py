@@ -71,8 +71,12 @@ class Latents:
     """For a generator that has `noise`, which training draws from: the seeded latents of samples."""
 
     def latents(self, n: int, seed: int) -> Tensor:
-        """Latents `[N, latent]`, the same on every device, and none that training with `seed` draws."""
-        return self.noise(n, seeded(seed))
+        """Latents `[N, latent]`, the same on every device, and none that training with `seed` draws.
+
+        The first ones are the same for any `n`, so that seed and index say which picture it is: torch draws the last
+        normal numbers of a tensor otherwise where there are not whole sixteens of them.
+        """
+        return self.noise(-(-n // 16) * 16, seeded(seed))[:n]
 
 
 class _ReplicatePad(torch.autograd.Function):

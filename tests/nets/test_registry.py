@@ -113,3 +113,10 @@ def test_streams_of_one_seed_differ_and_the_largest_seed_has_them_too():
     numbers = {torch.rand(1, generator=seeded(seed, apart=2**24)).item() for seed in (0, 1, 2**64 - 1)}
     assert len(numbers) == 3
     assert torch.rand(1, generator=seeded(5, apart=7)) == torch.rand(1, generator=torch.Generator().manual_seed(12))
+
+
+def test_a_seeds_first_latents_are_the_same_however_many_are_drawn():
+    for generator in (dcgan.Generator(4), build("layered.Generator", {"features": 2, "layers": 3, "latent": 5})):
+        many = generator.latents(48, 3)
+        for n in (1, 5, 17):
+            assert torch.equal(generator.latents(n, 3), many[:n])
