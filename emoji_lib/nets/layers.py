@@ -1,5 +1,6 @@
 """The pieces that every network here is built from."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -76,7 +77,8 @@ class Latents:
         The first ones are the same for any `n`, so that seed and index say which picture it is: torch draws the last
         normal numbers of a tensor otherwise where there are not whole sixteens of them.
         """
-        return self.noise(-(-n // 16) * 16, seeded(seed))[:n]
+        whole = 16 // math.gcd(16, self.options["latent"])
+        return self.noise(-(-n // whole) * whole, seeded(seed))[:n]
 
 
 class _ReplicatePad(torch.autograd.Function):
