@@ -77,7 +77,7 @@ class Latents:
         The first ones are the same for any `n`, so that seed and index say which picture it is: torch draws the last
         normal numbers of a tensor otherwise where there are not whole sixteens of them.
         """
-        whole = 16 // math.gcd(16, self.options["latent"])
+        whole = 16 // math.gcd(16, self.options.get("latent", 1))
         return self.noise(-(-n // whole) * whole, seeded(seed))[:n]
 
 
