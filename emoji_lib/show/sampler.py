@@ -59,8 +59,8 @@ def start(name: str, generator: nn.Module, discriminator: nn.Module) -> str:
         if which == "discriminator" and not path.is_file():
             continue
         kept, _ = load_weights(path)
-        theirs, mine = ({"class": name_of(one), **one.options} for one in (kept, network))
-        if apart := differences(theirs, mine):
+        classes = ({"class": name_of(one)} for one in (kept, network))
+        if apart := differences(*classes) or differences(kept.options, network.options):
             raise BadInput(f"start {name}: the {which} of {folder.name} is another one: {apart}")
         network.load_state_dict(kept.state_dict())
         begun.append(which)
