@@ -16,6 +16,7 @@ from emoji_lib.runs import experiments
 from emoji_lib.runs.record import GOOD, RESULTS, dirty, runs_in
 
 README = ROOT / "README.md"
+Runs = list[tuple[Path, dict]]
 GALLERY = Path(__file__).with_name("gallery.html")
 BEGIN, END = "<!-- results: begin (python -m emoji_lib table) -->", "<!-- results: end -->"
 WIDTHS = {"sample": 200, "loss": 130}  # pixels
@@ -33,7 +34,7 @@ SHORT = {"generator": "G", "discriminator": "D"}
 MADE = "Written from the records by `python -m emoji_lib table`. Samples are not picked."
 
 
-def kept(results: Path = RESULTS) -> list[tuple[Path, dict]]:
+def kept(results: Path = RESULTS) -> Runs:
     """Good training runs in the order of `experiments.yaml`, then of their seeds."""
     place = {name: number for number, name in enumerate(experiments.load())}
     runs = [run for run in runs_in(results) if run[1]["status"] in GOOD and "architecture" in run[1]]
@@ -41,9 +42,9 @@ def kept(results: Path = RESULTS) -> list[tuple[Path, dict]]:
     return sorted(runs, key=order)
 
 
-def table(results: Path = RESULTS) -> str:
+def table(runs: Runs) -> str:
     """The README's Markdown: a row for each experiment that has a finding, by its run of the lowest seed."""
-    runs, rows = kept(results), []
+    rows = []
     for name, one in experiments.load().items():
         of = {record["seed"]: (folder, record) for folder, record in _unchanged(name, runs)}  # the newest of each seed
         if one.finding and of:
@@ -52,15 +53,15 @@ def table(results: Path = RESULTS) -> str:
     return _table(COLUMNS, rows)
 
 
-def _unchanged(name: str, runs: list[tuple[Path, dict]]) -> list[tuple[Path, dict]]:
+def _unchanged(name: str, runs: Runs) -> Runs:
     """An experiment's runs, oldest first: those as it was meant, or where there are none, those that were changed."""
     mine = sorted((run for run in runs if run[1]["experiment"] == name), key=lambda run: run[1]["started"])
     return [run for run in mine if not run[1].get("changed")] or mine
 
 
-def log(results: Path = RESULTS) -> str:
-    """Every kept run, a row each, by notebook."""
-    parts, runs = ["# Log", f"{MADE} [The same as a gallery](index.html), to be opened from disk."], kept(results)
+def log(runs: Runs) -> str:
+    """Every run, a row each, by notebook."""
+    parts = ["# Log", f"{MADE} [The same as a gallery](index.html), to be opened from disk."]
     for notebook in dict.fromkeys(record["notebook"] for _, record in runs):
         mine = [run for run in runs if run[1]["notebook"] == notebook]
         rows = [_row(folder, record, folder.name, [record]) for folder, record in mine]
@@ -99,12 +100,12 @@ def page(folder: Path, record: dict) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def gallery(results: Path = RESULTS) -> str:
+def gallery(runs: Runs) -> str:
     """A page to filter and sort the runs on, which needs no server."""
-    runs = []
-    for folder, record in kept(results):
+    facts = []
+    for folder, record in runs:
         scores = {name: record["scores"].get(name, {}) for name in TRUSTED}
-        runs.append(
+        facts.append(
             {
                 "folder": folder.name,
                 "experiment": record["experiment"],
@@ -118,7 +119,7 @@ def gallery(results: Path = RESULTS) -> str:
                 **{f"coverage {name}": one.get("coverage") for name, one in scores.items()},
             }
         )
-    data = json.dumps(runs, indent=0, ensure_ascii=False).replace("<", "\\u003c")
+    data = json.dumps(facts, indent=0, ensure_ascii=False).replace("<", "\\u003c")
     return GALLERY.read_text(encoding="utf-8").replace("/* runs */ []", data)
 
 
@@ -206,17 +207,14 @@ def _marks(record: dict) -> list[str]:
 
 def _design(network: dict) -> tuple[str, str, str]:
     """Features, kernels and weights of a network, in words; what stands several times in a row is told once."""
-    told = []
-    for key in ("features", "kernels"):
-        runs = [(value, len(list(same))) for value, same in itertools.groupby(network[key])]
-        alike = key == "kernels" and len(runs) == 1
-        told.append(
-            " > ".join(
-                f"{value}×{times}" if times > 2 and not alike else " > ".join([str(value)] * (1 if alike else times))
-                for value, times in runs
-            )
-        )
-    return *told, f"{network['parameters']:,}"
+    kernels = network["kernels"][:1] if len(set(network["kernels"])) == 1 else network["kernels"]
+    return _stack(network["features"]), _stack(kernels), f"{network['parameters']:,}"
+
+
+def _stack(values: list[int]) -> str:
+    """`[32, 64, 64, 64]` → `32 > 64×3`."""
+    runs = [(value, len(list(same))) for value, same in itertools.groupby(values)]
+    return " > ".join(f"{value}×{times}" if times > 2 else " > ".join([f"{value}"] * times) for value, times in runs)
 
 
 def _device(device: str) -> str:
@@ -250,7 +248,8 @@ def updated(readme: Path = README, results: Path = RESULTS) -> dict[Path, tuple[
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         raise BadInput(f"{readme.name} needs one line {BEGIN!r} and one line {END!r} around its results")
     before, rest = text.split(BEGIN)
-    pages = {results / "README.md": log(results), results / "index.html": gallery(results)}
-    pages |= {folder / "README.md": page(folder, record) for folder, record in kept(results)}
+    runs = kept(results)
+    pages = {results / "README.md": log(runs), results / "index.html": gallery(runs)}
+    pages |= {folder / "README.md": page(folder, record) for folder, record in runs}
     found = {path: (path.read_text(encoding="utf-8") if path.is_file() else "", new) for path, new in pages.items()}
-    return {readme: (text, f"{before}{BEGIN}\n{table(results)}\n{END}{rest.split(END)[1]}"), **found}
+    return {readme: (text, f"{before}{BEGIN}\n{table(runs)}\n{END}{rest.split(END)[1]}"), **found}

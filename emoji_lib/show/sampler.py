@@ -25,7 +25,6 @@ from emoji_lib.show import plots, vector
 from emoji_lib.train.checkpoint import load_weights
 
 WEIGHTS = "generator.safetensors"
-NATIVE = 72  # pixels a side of what generators were trained on
 SIDES = (16, 2048)  # pixels a side that layers can be drawn at
 BETWEEN, WALKED = 12, 100  # pictures of a walk from one latent to the next, and latents of a walk at most
 FRAME = 80  # milliseconds
@@ -116,7 +115,7 @@ def sample(
 
 def most_at_once(size: int | None) -> int:
     """How many pictures are drawn at a time, for the memory that masks take."""
-    return max(1, 64 * NATIVE**2 // max(NATIVE, size or 0) ** 2)
+    return max(1, 64 * layered.NATIVE**2 // max(layered.NATIVE, size or 0) ** 2)
 
 
 def check_size(size: int | None, svg: bool, generator: nn.Module, own: int) -> None:

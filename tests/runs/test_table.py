@@ -32,7 +32,7 @@ def results(tmp_path):
 
 
 def test_rows_of_findings_in_the_order_of_the_experiments_and_none_for_failures(results):
-    rows = table.table(results).splitlines()[2:]
+    rows = table.table(table.kept(results)).splitlines()[2:]
     assert len(rows) == 2
     assert "01-quick" in rows[0]
     assert "**collapsed**" in rows[0]
@@ -60,10 +60,10 @@ def test_several_seeds_are_one_row_with_their_spread(results):
     shutil.rmtree(first)
     changed = record.create("02-quick", "notebook", "", kept["parameters"], results, changed={"features": 8})
     record.write_record(changed, kept | {"scores": scores, "changed": {"features": 8}})
-    row = table.table(results).splitlines()[-1]
+    row = table.table(table.kept(results)).splitlines()[-1]
     assert "KID 0.5 ±0.1 and 0.5 ±0.1, coverage 0.70 and 0.70, near copies 5%" in row
     assert "2 seeds: KID 0.7 (0.5 to 0.9) and 0.7 (0.5 to 0.9)" in row
-    assert table.log(results).count("**02-quick**") == 3
+    assert table.log(table.kept(results)).count("**02-quick**") == 3
 
 
 def test_a_stale_readme_is_noticed_and_the_rest_of_it_kept(results, tmp_path):
@@ -97,7 +97,7 @@ def test_a_run_has_a_page_with_all_of_it(results):
 
 
 def test_the_log_tells_of_every_kept_run(results):
-    text = table.log(results)
+    text = table.log(table.kept(results))
     assert text.index("**01-quick**") < text.index("**02-quick**")
     assert "01-blog" not in text
 
@@ -107,12 +107,12 @@ def test_a_piece_of_uncommitted_code_is_told_of_everywhere(results):
         piece = {"commit": "0" * 40, "dirty": True, "started": "2026-01-01"}
         record.write_record(folder, record.read_record(folder) | {"dirty": False, "resumed": [piece]})
         assert "|dirty|True|" in table.page(folder, record.read_record(folder))
-    assert table.table(results).count("**dirty tree**") == 2
-    assert table.log(results).count("**dirty tree**") == 2
+    assert table.table(table.kept(results)).count("**dirty tree**") == 2
+    assert table.log(table.kept(results)).count("**dirty tree**") == 2
 
 
 def test_the_gallery_holds_the_runs_as_data(results):
-    text = table.gallery(results)
+    text = table.gallery(table.kept(results))
     runs = json.loads(re.search(r"const runs = (\[.*?\n\]);", text, flags=re.DOTALL).group(1))
     assert [run["experiment"] for run in runs] == ["01-quick", "02-quick"]
     assert runs[0]["status"] == "collapsed"
