@@ -12,7 +12,6 @@ from emoji_lib.nets.layers import Latents, check, choose, initialise
 from emoji_lib.nets.registry import register
 
 NATIVE = 72  # pixels a side that training sees
-OPAQUE = 2.0  # added to the logit of every alpha, so that layers cover what they touch from the start
 
 
 def softmax_masks(fields: Tensor) -> Tensor:
@@ -81,8 +80,8 @@ class Generator(Latents, nn.Module):
 
     The masks m come from `fields` (`coarse`, `fine` or `transposed`) times `sharpness`, by `masks` (`softmax` or
     `over`). The colours c `[N, K, 4]` come from the whole latent, or with a `colour_latent` from the last so many of
-    its numbers, on which the fields then do not depend; layer 0 is transparent. A size above 72 enlarges the fields and
-    sharpens them as much, so that edges stay a pixel wide; no pixel is enlarged.
+    its numbers, on which the fields then do not depend; layer 0 is transparent, the others opaque. A size above 72
+    enlarges the fields and sharpens them as much, so that edges stay a pixel wide; no pixel is enlarged.
     """
 
     def __init__(
@@ -103,7 +102,7 @@ class Generator(Latents, nn.Module):
         self.to_masks = choose(MASKS, "masks", masks)
         self.to_fields = choose(FIELDS, "fields", fields)(latent - colour_latent, features, layers)
         self.to_colours = nn.Sequential(
-            nn.Linear(colour_latent or latent, 128), nn.GELU(), nn.Linear(128, 4 * (layers - 1))
+            nn.Linear(colour_latent or latent, 128), nn.GELU(), nn.Linear(128, 3 * (layers - 1))
         )
         initialise(self, "orthogonal")
 
@@ -129,12 +128,14 @@ class Generator(Latents, nn.Module):
         return self.to_masks(self.options["sharpness"] * size / NATIVE * fields)
 
     def colours(self, latents: Tensor) -> Tensor:
-        """Premultiplied RGBA in 0..1, `[N, K, 4]`; layer 0 is transparent."""
+        """Premultiplied RGBA in 0..1, `[N, K, 4]`: layer 0 is transparent, the others are opaque.
+
+        With an alpha of their own, σ of a number that training would have to make large, heads stayed a little
+        transparent; only the masks' edges are.
+        """
         own = latents[:, -self.options["colour_latent"] :]  # from −0 on it is all of them
-        numbers = self.to_colours(own).float()
-        colour, alpha = numbers.unflatten(1, (-1, 4)).split((3, 1), 2)
-        alpha = (alpha + OPAQUE).sigmoid()
-        return F.pad(torch.cat((colour.sigmoid() * alpha, alpha), 2), (0, 0, 1, 0))
+        colour = self.to_colours(own).float().unflatten(1, (-1, 3)).sigmoid()
+        return F.pad(F.pad(colour, (0, 1), value=1.0), (0, 0, 1, 0))
 
     @staticmethod
     def compose(masks: Tensor, colours: Tensor) -> Tensor:

@@ -15,7 +15,6 @@ FINE = 4  # samples of the fields a pixel
 UNITS = 100  # of a path's coordinates a pixel
 TOLERANCE = 0.06  # pixels by which an outline may be simplified
 SPECK = 0.35  # pixels of area under which a region is left out
-INVISIBLE, SOLID = 0.05, 0.95  # alphas under which a layer is not drawn, and from which it hides what lies below
 
 
 @torch.no_grad()
@@ -34,18 +33,15 @@ def svgs(
 
 
 def svg(fields: np.ndarray, colours: np.ndarray, facts: dict) -> str:
-    """One document from fields `[K, S, S]`, of which the highest wins, and premultiplied colours `[K, 4]` in 0..1.
+    """One document from fields `[K, S, S]`, of which the highest wins, and RGBA colours `[K, 4]` in 0..1, of which each
+    is opaque or, like the first, transparent.
 
     Each shape covers its own region and those of all shapes above it, so that no gap shows between neighbours.
-    Translucent ones lie lowest, each without the regions of the other translucent ones.
     """
     areas = np.bincount(fields.argmax(0).ravel(), minlength=len(fields)) / FINE**2
     fields, colours, areas = (each[areas >= SPECK] for each in (fields, colours, areas))
-    drawn = np.flatnonzero(colours[:, 3] >= INVISIBLE)
-    solid = sorted((layer for layer in drawn if colours[layer, 3] >= SOLID), key=lambda layer: -areas[layer])
-    shapes = [(layer, [layer, *solid]) for layer in drawn if layer not in solid]
-    shapes += [(layer, solid[place:]) for place, layer in enumerate(solid)]
-    paths = [_path(fields, covered, colours[layer]) for layer, covered in shapes]
+    opaque = sorted(np.flatnonzero(colours[:, 3]), key=lambda layer: -areas[layer])
+    paths = [_path(fields, opaque[place:], colours[layer]) for place, layer in enumerate(opaque)]
     side, about = NATIVE * UNITS, escape(", ".join(f"{key} {value}" for key, value in facts.items()))
     box = f'width="{NATIVE}" height="{NATIVE}" viewBox="0 0 {side} {side}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {box}><desc>{about}</desc>'
@@ -62,10 +58,9 @@ def _path(fields: np.ndarray, covered: list[int], colour: np.ndarray) -> str:
     rings = []
     for points, offsets in zip(*contours.filled(0, np.inf), strict=True):
         rings += [_ring(points[start:end]) for start, end in pairwise(offsets)]
-    red, green, blue = (np.round(255 * colour[:3] / colour[3]).astype(int)).clip(0, 255)
-    opacity = f' fill-opacity="{colour[3]:.3f}"' if colour[3] < SOLID else ""
+    red, green, blue = np.round(255 * colour[:3]).astype(int)
     ways = "".join(filter(None, rings))
-    return f'<path fill="#{red:02x}{green:02x}{blue:02x}"{opacity} fill-rule="evenodd" d="{ways}"/>' if ways else ""
+    return f'<path fill="#{red:02x}{green:02x}{blue:02x}" fill-rule="evenodd" d="{ways}"/>' if ways else ""
 
 
 def _ring(points: np.ndarray) -> str:
