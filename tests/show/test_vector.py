@@ -75,7 +75,7 @@ def test_specks_and_what_cannot_be_seen_are_left_out():
     fields[1, 40:240, 40:240] = 9  # a square of 50 pixels
     fields[2, 100:102, 100:102] = 99  # half a pixel
     fields[3, 120:200, 120:200] = 99
-    colours = np.array([[0, 0, 0, 0], [1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 0.01, 0.01]])
+    colours = np.array([[0, 0, 0, 0], [1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 0, 0]])
     text = vector.svg(fields, colours, {})
     assert text.count("<path") == 1
     assert 'fill="#ff0000"' in text
