@@ -40,6 +40,7 @@ N = Annotated[int, typer.Option(help="how many pictures")]
 Seed = Annotated[int | None, typer.Option(help="the seed of the random numbers")]
 Out = Annotated[Path | None, typer.Option(parser=_path, metavar="DIR", help="a folder for what is made")]
 Size = Annotated[int | None, typer.Option(help="pixels a side (layered generators; default: 72)")]
+Svg = Annotated[bool, typer.Option("--svg", help="outlines too, a file for each (layered generators)")]
 Weights = Annotated[str, typer.Option("--run", help="a run, or an experiment (its newest run)")]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="a run's folder or name, or an experiment (its newest run)")]
 Kept = Annotated[Path | None, typer.Option("--out", parser=_path, help="where runs' folders are (default: results/)")]
@@ -164,7 +165,7 @@ def sample(
     seed: Seed = 0,
     out: Out = Path("samples"),
     size: Size = None,
-    svg: Annotated[bool, typer.Option("--svg", help="outlines too, a file for each (layered generators)")] = False,
+    svg: Svg = False,
     gif: Annotated[bool, typer.Option("--gif", help="and walk.gif, from each picture to the next")] = False,
 ) -> None:
     """Draw from a trained generator: PNGs with transparency."""
@@ -180,6 +181,9 @@ def draw(
     n: N = 8,
     seed: Seed = 0,
     truncation: Annotated[float, typer.Option(help="how far the noise reaches: 0 is the typical picture")] = 1.0,
+    guidance: Annotated[float, typer.Option(help="above 1 leans on the phrase, below 1 less")] = 1.0,
+    size: Size = None,
+    svg: Svg = False,
     run: Weights = "06-phrases",
     out: Out = Path("drawn"),
     as_json: Json = False,
@@ -191,9 +195,13 @@ def draw(
     phrase = phrases.read(phrase)
     folder = find_run(run, sampler.WEIGHTS)
     artist = phrases.PhraseSampler(folder)
-    images = artist.draw(phrase, n, seed, truncation)
+    sampler.check_size(size, svg, artist.generator, 72)
+    artist.guide(guidance)
+    latents = artist.latents(phrase, n, seed, truncation)
     name, source = phrases.file_name(phrase), sampler.origin(folder, seed)
-    paths = sampler.save(images, out, source, names=[f"{name}-{index:02d}" for index in range(n)])
+    names = [f"{name}-{index:02d}" for index in range(n)]
+    paths = sampler.write(artist.generator, artist.facts, latents, out, source, names, size, svg=svg)
+    images = sampler.straight(artist.generator, latents, artist.facts)
     sheet = plots.contact_sheet(images, premultiplied=False, columns=min(n, 8))
     sampler.save_png(out / f"{name}.png", sheet, source, f"0 to {n - 1}")
     near, unknown = artist.near(phrase), artist.encoder.unknown(phrase)
@@ -203,7 +211,8 @@ def draw(
     lines.append("nearest known: " + ", ".join(f"{emoji} {known} ({cosine:.2f})" for known, emoji, cosine in near))
     if near[0][2] < phrases.STRANGE:
         lines.append(f"{folder.name} has learned nothing near {phrase!r}: expect no likeness, or try plainer words")
-    lines.append(f"{n} PNGs of {phrase!r} in {out}/, all of them on {name}.png")
+    made = "PNGs and SVGs" if svg else "PNGs"
+    lines.append(f"{n} {made} of {phrase!r} in {out}/, all of them on {name}.png")
     _show(facts | {"unknown": unknown, "nearest": nearest}, as_json, lines)
 
 

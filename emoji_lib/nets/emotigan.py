@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from emoji_lib import BadInput
-from emoji_lib.nets import dcgan
+from emoji_lib.nets import dcgan, layered
 from emoji_lib.nets.layers import Dropout, Latents, check, exact, in_float32, initialise
 from emoji_lib.nets.registry import register
 
@@ -36,14 +36,45 @@ class Phrase(nn.Module):
         return F.linear(scaled, exact(self.dense), self.dense.bias)
 
 
-@register
-class Generator(Latents, nn.Module):
-    """Latents `[N, latent + E]`, noise beside the embedding of a phrase → images `[N, channels, 72, 72]` in −1..1.
+class ForPhrases(Latents):
+    """What generators for phrases share: latents `[N, latent + E]` are noise beside the embedding of a phrase.
 
-    The embedding is projected to `projected` numbers, which a DCGAN takes in beside the noise (conditional GAN, Mirza
-    and Osindero 2014; Reed et al. 2016). `known` embeddings of training phrases travel with the weights, in the buffer
-    `phrases`, so that samples can be drawn where no text encoder is at hand: `latents` are for known phrases. `dropout`
-    follows every block but the last; other options are those of `dcgan.Generator`.
+    The embedding is projected to `projected` numbers, which the network takes in beside the noise (conditional GAN,
+    Mirza and Osindero 2014; Reed et al. 2016). `known` embeddings of training phrases travel with the weights, in the
+    buffer `phrases`, so that samples can be drawn where no text encoder is at hand: `latents` are for known phrases.
+    """
+
+    guidance = 1.0  # w of p(∅) + w (p(phrase) − p(∅)): above 1 away from no phrase at all (Ho and Salimans 2022)
+
+    def _learn(self, embedding: int, projected: int, known: int) -> None:
+        self.phrase = Phrase(embedding, projected)
+        self.register_buffer("phrases", torch.zeros(known, embedding))
+
+    def inputs(self, latents: Tensor) -> Tensor:
+        """Latents `[N, latent + E]` → noise beside the projected phrase, `[N, latent + P]`."""
+        latent, embedding = self.options["latent"], self.options["embedding"]
+        check(latents, f"latents of {latent} and embeddings of {embedding}", latent + embedding)
+        phrase = self.phrase(latents[:, latent:])
+        if self.guidance != 1:
+            phrase = torch.lerp(self.phrase(torch.zeros_like(latents[:, latent:])), phrase, self.guidance)
+        return torch.cat((latents[:, :latent], phrase), 1)
+
+    def about(self, embeddings: Tensor, rng: torch.Generator) -> Tensor:
+        """Latents `[N, latent + E]` for the phrases `[N, E]`, with standard normal noise on the device of `rng`."""
+        noise = torch.randn(len(embeddings), self.options["latent"], generator=rng, device=rng.device)
+        return torch.cat((noise, embeddings), 1)
+
+    def noise(self, n: int, rng: torch.Generator) -> Tensor:
+        """Latents `[N, latent + E]` for known phrases at random."""
+        chosen = torch.randint(len(self.phrases), (n,), generator=rng, device=rng.device)
+        return self.about(self.phrases.to(rng.device)[chosen], rng)
+
+
+@register
+class Generator(ForPhrases, nn.Module):
+    """Latents `[N, latent + E]` → images `[N, channels, 72, 72]` in −1..1, by a DCGAN.
+
+    `dropout` follows every block but the last; other options are those of `dcgan.Generator`.
     """
 
     def __init__(
@@ -59,25 +90,41 @@ class Generator(Latents, nn.Module):
         **design,
     ):
         super().__init__()
-        self.phrase = Phrase(embedding, projected)
+        self._learn(embedding, projected, known)
         self.draw = dcgan.Generator(features, latent + projected, channels, **design)
         drop(self.draw.layers[:-1], dropout)
-        self.register_buffer("phrases", torch.zeros(known, embedding))
 
     def forward(self, latents: Tensor) -> Tensor:
-        latent, embedding = self.options["latent"], self.options["embedding"]
-        check(latents, f"latents of {latent} and embeddings of {embedding}", latent + embedding)
-        return self.draw(torch.cat((latents[:, :latent], self.phrase(latents[:, latent:])), 1))
+        return self.draw(self.inputs(latents))
 
-    def about(self, embeddings: Tensor, rng: torch.Generator) -> Tensor:
-        """Latents `[N, latent + E]` for the phrases `[N, E]`, with standard normal noise on the device of `rng`."""
-        noise = torch.randn(len(embeddings), self.options["latent"], generator=rng, device=rng.device)
-        return torch.cat((noise, embeddings), 1)
 
-    def noise(self, n: int, rng: torch.Generator) -> Tensor:
-        """Latents `[N, latent + E]` for known phrases at random."""
-        chosen = torch.randint(len(self.phrases), (n,), generator=rng, device=rng.device)
-        return self.about(self.phrases.to(rng.device)[chosen], rng)
+@register
+class LayeredGenerator(ForPhrases, layered.Generator):
+    """Latents `[N, latent + E]` → premultiplied RGBA `[N, 4, size, size]` in −1..1, by layers.
+
+    Both fields and colours are given noise and phrase; other options are those of `layered.Generator`.
+    """
+
+    def __init__(
+        self,
+        features: int = 32,
+        latent: int = 100,
+        *,
+        embedding: int = 384,
+        projected: int = 128,
+        known: int = 1,
+        **design,
+    ):
+        super().__init__(features, latent + projected, **design)
+        self._learn(embedding, projected, known)
+
+    def fields(self, latents: Tensor) -> Tensor:
+        """`[N, K, G, G]`, on the grid that they are made on."""
+        return super().fields(self.inputs(latents))
+
+    def colours(self, latents: Tensor) -> Tensor:
+        """Premultiplied RGBA in 0..1, `[N, K, 4]`: layer 0 is transparent, the others are opaque."""
+        return super().colours(self.inputs(latents))
 
 
 class MinibatchDiscrimination(nn.Module):

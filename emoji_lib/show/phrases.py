@@ -14,11 +14,12 @@ from torch import Tensor
 from emoji_lib import BadInput
 from emoji_lib.data import encoders, pixels, words
 from emoji_lib.measure import text_match
-from emoji_lib.nets.emotigan import Generator
+from emoji_lib.nets.emotigan import ForPhrases
 from emoji_lib.runs.record import RESULTS, scores_of
 from emoji_lib.show import notebook, plots, sampler
 
 DRAWS = "06-phrases"  # the experiment that `draw` uses where no run is named
+STRONGEST = 10  # guidance
 STRANGE = 0.6  # cosine to the nearest known phrase under which a phrase means nothing to a generator
 
 
@@ -40,27 +41,43 @@ class PhraseSampler:
 
     def __init__(self, run: Path):
         self.generator, self.facts = sampler.load(run)
-        if not isinstance(self.generator, Generator) or not {"encoder", "phrases"} <= self.facts.keys():
+        if not isinstance(self.generator, ForPhrases) or not {"encoder", "phrases"} <= self.facts.keys():
             raise BadInput(f"{run.name} draws no phrases; give a run of notebook 06, such as {DRAWS}")
         self.encoder, size = encoders.encoder(self.facts["encoder"]), self.generator.options["embedding"]
         if self.encoder.size != size:
             given = f"{self.encoder.name} gives {self.encoder.size}"
             raise BadInput(f"{run.name} takes embeddings of {size} numbers, {given}")
 
-    def draw(self, phrase: str, n: int, seed: int = 0, truncation: float = 1.0) -> np.ndarray:
-        """`n` pictures of a phrase, uint8 `[N, 4, 72, 72]` with straight colour; `truncation` scales the noise."""
+    def latents(self, phrase: str, n: int, seed: int = 0, truncation: float = 1.0) -> Tensor:
+        """`n` latents of a phrase, `[N, latent + E]`; `truncation` scales the noise."""
         sampler.check(n, seed)
         if not (0 <= truncation < math.inf):
             raise BadInput(
                 f"--truncation {truncation} is negative or not finite; 1 is as trained, 0 the typical picture"
             )
-        return self.of(torch.from_numpy(self.encoder.encode([phrase])).repeat(n, 1), seed, truncation)
+        embeddings = torch.from_numpy(self.encoder.encode([phrase])).repeat(n, 1)
+        return self._about(embeddings, seed, truncation)
 
-    def of(self, embeddings: Tensor, seed: int = 0, truncation: float = 1.0) -> np.ndarray:
+    def draw(self, phrase: str, n: int, seed: int = 0, truncation: float = 1.0) -> np.ndarray:
+        """`n` pictures of a phrase, uint8 `[N, 4, 72, 72]` with straight colour."""
+        return sampler.straight(self.generator, self.latents(phrase, n, seed, truncation), self.facts)
+
+    def of(self, embeddings: Tensor, seed: int = 0) -> np.ndarray:
         """A picture of each embedding `[N, E]`, uint8 `[N, 4, 72, 72]` with straight colour."""
+        return sampler.straight(self.generator, self._about(embeddings, seed), self.facts)
+
+    def _about(self, embeddings: Tensor, seed: int, truncation: float = 1.0) -> Tensor:
         latents = self.generator.about(embeddings, torch.Generator().manual_seed(seed))
         latents[:, : self.generator.options["latent"]] *= truncation
-        return sampler.straight(self.generator, latents, self.facts)
+        return latents
+
+    def guide(self, weight: float) -> None:
+        """From now on phrases are drawn with such a weight against no phrase; 1 is as trained."""
+        if not 0 <= weight <= STRONGEST:
+            raise BadInput(
+                f"--guidance {weight} is not between 0 and {STRONGEST}; 1 is as trained, 0 ignores the phrase"
+            )
+        self.generator.guidance = weight
 
     def near(self, phrase: str, k: int = 3) -> list[tuple[str, str, float]]:
         """The known phrases nearest in meaning, each of another emoji: phrase, emoji and cosine."""

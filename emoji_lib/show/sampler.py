@@ -94,23 +94,39 @@ def sample(
     check_size(size, svg, generator, straight(generator, latents[:1], facts).shape[-1])
     if gif and not 2 <= n <= WALKED:
         raise BadInput(f"--gif goes from picture to picture: --n {n} is not between 2 and {WALKED}")
-    at_once = most_at_once(size)
-    for first in range(0, n, at_once):
-        part = latents[first : first + at_once]
-        images = straight(generator, part, facts, size)
-        names = [f"{index:04d}" for index in range(first, first + len(part))]
-        save(images, out, source, names, first)
-        for name in names:
-            (out / f"{name}.svg").unlink(missing_ok=True)  # of other samples
-        for name, text in zip(names, vector.svgs(generator, part, source, first) if svg else (), strict=False):
-            write_whole(out / f"{name}.svg", lambda partial, text=text: partial.write_text(text, encoding="utf-8"))
-    made = [f"{n} {facts['mode']} PNGs of {images.shape[-1]}×{images.shape[-1]}"]
+    names = [f"{index:04d}" for index in range(n)]
+    paths = write(generator, facts, latents, out, source, names, size, svg=svg)
+    side = Image.open(paths[0]).width
+    made = [f"{n} {facts['mode']} PNGs of {side}×{side}"]
     made += ["as many SVGs"] if svg else []
     if gif:
         frames = (straight(generator, one[None], facts, size) for one in walk(latents))
         save_gif(out / "walk.gif", frames, source)
         made += ["walk.gif"]
     return f"{', '.join(made)} in {out}/"
+
+
+def write(
+    generator: nn.Module,
+    facts: dict,
+    latents: Tensor,
+    out: Path,
+    source: dict,
+    names: list[str],
+    size: int | None = None,
+    *,
+    svg: bool = False,
+) -> list[Path]:
+    """The pictures of latents as PNGs of such names, with `svg` as outlines too; the paths of the PNGs."""
+    paths, at_once = [], most_at_once(size)
+    for first in range(0, len(latents), at_once):
+        part, called = latents[first : first + at_once], names[first : first + at_once]
+        paths += save(straight(generator, part, facts, size), out, source, called, first)
+        for name in called:
+            (out / f"{name}.svg").unlink(missing_ok=True)  # of other samples
+        for name, text in zip(called, vector.svgs(generator, part, source, first) if svg else (), strict=False):
+            write_whole(out / f"{name}.svg", lambda partial, text=text: partial.write_text(text, encoding="utf-8"))
+    return paths
 
 
 def most_at_once(size: int | None) -> int:
