@@ -72,6 +72,35 @@ def test_latents_are_noise_beside_known_phrases():
         generator(latents[:, :7])
 
 
+@pytest.mark.parametrize("kind", [emotigan.Generator, emotigan.LayeredGenerator])
+def test_guidance_leads_from_no_phrase_over_the_phrase_and_on(kind):
+    torch.manual_seed(0)
+    generator, latents = kind(2, 7, embedding=6, projected=5).eval(), torch.randn(3, 13)
+    torch.nn.init.normal_(generator.phrase.dense.bias)
+    given = {}
+    for weight in (0, 1, 2):
+        generator.guidance = weight
+        given[weight] = generator.inputs(latents)
+    none = torch.cat((latents[:, :7], torch.zeros(3, 6)), 1)
+    torch.testing.assert_close(given[0], generator.inputs(none))
+    torch.testing.assert_close(given[2] - given[1], given[1] - given[0])
+    assert (given[2] - given[1])[:, 7:].abs().min() > 1e-4
+    generator.guidance = 1.0
+    assert torch.equal(given[1][:, 7:], generator.phrase(latents[:, 7:]))
+
+
+def test_the_phrase_says_both_where_layers_are_and_their_colours():
+    torch.manual_seed(0)
+    generator = emotigan.LayeredGenerator(2, 7, embedding=6, projected=5, layers=4).eval()
+    one = torch.randn(1, 13)
+    other = torch.cat((one[:, :7], torch.randn(1, 6)), 1)
+    for part in (generator.fields, generator.colours):
+        assert (part(one) - part(other)).abs().max() > 1e-3
+    picture, masks = generator.draw(one, 144)
+    torch.testing.assert_close(picture, generator.compose(masks, generator.colours(one)))
+    assert generator(one, 144).shape == (1, 4, 144, 144)
+
+
 def test_options_that_do_not_exist():
     with pytest.raises(BadInput, match="unknown condition 'add': concatenate, project"):
         emotigan.Discriminator(4, condition="add")

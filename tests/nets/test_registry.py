@@ -18,6 +18,7 @@ SMALL = {
     "deep.Generator": [{"features": "8 > 6 > 5"}, {"features": "8 > 4", "start": 16, "kernels": "4", "channels": 3}],
     "deep.Discriminator": [{"features": "4 > 6 > 8"}, {"features": "4", "kernels": "3", "channels": 3}],
     "emotigan.Generator": [{**TEXT, "latent": 7}, {**TEXT, "latent": 7, **dcgan.IMPROVED}],
+    "emotigan.LayeredGenerator": [{**TEXT, "features": 2, "layers": 3, "latent": 7}],
     "emotigan.Discriminator": [TEXT, {**TEXT, "kernels": 0}, {**TEXT, "condition": "project", **dcgan.IMPROVED}],
     "emotigan.Classifier": [{"features": 4, "classes": 5}],
     "cyclegan.Generator": [{"features": 2, "blocks": 1}],
@@ -38,7 +39,7 @@ def example(network: nn.Module) -> tuple[tuple[torch.Tensor, ...], tuple[int, ..
     """Three of what a network takes, and the shape of what it must give."""
     room, kind = name_of(network).split(".")
     options, rng = network.options, torch.Generator().manual_seed(0)
-    side, channels = 64 if room == "deep" else 72, options.get("channels", 4 if room == "layered" else 3)
+    side, channels = 64 if room == "deep" else 72, options.get("channels", 4 if "layers" in options else 3)
     images = torch.randn(3, channels, side, side, generator=rng)
     if "latent" in options:  # latents to images
         return (torch.randn(3, options["latent"] + options.get("embedding", 0), generator=rng),), images.shape

@@ -73,6 +73,34 @@ def test_truncation_to_nothing_is_the_same_picture_again(run, tmp_path, capsys):
     assert np.array_equal(one, other)
 
 
+@pytest.fixture(scope="module")
+def layers(tmp_path_factory):
+    """As `run`, by a generator that draws in layers."""
+    folder = record.create("06-layers", "06_text_to_emoji", "", {"seed": 3}, tmp_path_factory.mktemp("runs"))
+    torch.manual_seed(0)
+    generator = emotigan.LayeredGenerator(2, 7, projected=5, known=3, layers=4)
+    generator.phrases.copy_(torch.from_numpy(encoders.Ngrams().encode([phrase for phrase, _ in KNOWN])))
+    facts = {"mode": "RGBA", "premultiplied": True, "encoder": "ngrams", "phrases": KNOWN}
+    save_weights(folder / sampler.WEIGHTS, generator, **facts)
+    return folder
+
+
+def test_layers_are_drawn_at_any_size_and_as_outlines(layers, tmp_path, capsys):
+    code, out, _ = draw(layers, capsys, "dog", "--n", 2, "--size", 144, "--svg", "--out", tmp_path)
+    assert code == 0
+    assert "2 PNGs and SVGs of 'dog'" in out
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *(f"dog-0{n}.{kind}" for n in range(2) for kind in ("png", "svg")),
+        "dog.png",
+    ]
+    assert Image.open(tmp_path / "dog-01.png").size == (144, 144)
+    assert f"run {layers.name}" in (tmp_path / "dog-01.svg").read_text()
+    at_144 = (tmp_path / "dog-01.png").read_bytes()
+    assert draw(layers, capsys, "dog", "--n", 2, "--size", 144, "--guidance", 3, "--out", tmp_path)[0] == 0
+    assert (tmp_path / "dog-01.png").read_bytes() != at_144
+    assert not (tmp_path / "dog-01.svg").exists()  # of the other pictures
+
+
 def test_emoji_and_long_texts_are_read(run, tmp_path, capsys):
     assert "🐶 dog face (1.00)" in draw(run, capsys, "🐶", "--out", tmp_path)[1]
     code, out, aside = draw(run, capsys, "cat " * 400, "--json", "--out", tmp_path)
@@ -90,6 +118,16 @@ def test_emoji_and_long_texts_are_read(run, tmp_path, capsys):
         (("cat", "--n", "1000000000000"), "--n 1000000000000 is not between"),
         (("\udcff",), "has no words"),
         (("cat", "--truncation", "-1"), "--truncation -1.0 is negative"),
+        (("cat", "--guidance", "-1"), "--guidance -1.0 is not between 0 and 10"),
+        (("cat", "--guidance", "nan"), "--guidance nan is not between 0 and 10"),
+        (("cat", "--size", "512"), "--size 512 needs a generator that draws in layers"),
+        (
+            (
+                "cat",
+                "--svg",
+            ),
+            "--svg needs a generator that draws in layers",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_error(run, tmp_path, capsys, arguments, says):
