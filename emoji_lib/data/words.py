@@ -127,14 +127,17 @@ class Captions:
     of: list[np.ndarray]
     vectors: np.ndarray
 
+    def plainest(self, emoji: Sequence[Emoji]) -> np.ndarray:
+        """The picture of each phrase, as an index: that of the first label which has it, without a tone if it can."""
+        found = np.full(len(self.phrases), -1)
+        for label, phrases in zip(self.labels, self.of, strict=True):
+            picture = min(label.pictures, key=lambda index: emoji[index].tone)
+            found[phrases[found[phrases] < 0]] = picture
+        return found
+
     def owners(self, emoji: Sequence[Emoji]) -> list[str]:
-        """The emoji of each phrase: the plainest picture of the first label that has it."""
-        of_phrase = {}
-        for label in self.labels:
-            for phrase in label.phrases:
-                plainest = min(label.pictures, key=lambda index: emoji[index].tone)
-                of_phrase.setdefault(phrase, emoji[plainest].character)
-        return [of_phrase[phrase] for phrase in self.phrases]
+        """The emoji of each phrase."""
+        return [emoji[index].character for index in self.plainest(emoji)]
 
 
 def captions(emoji: Sequence[Emoji], encoder: str) -> Captions:

@@ -139,6 +139,18 @@ def evaluate(draw: Callable[[Tensor], np.ndarray], selection: str, encoder_name:
     return scores.rounded(result | {"samples": n, "classifier": encoder(CLASSIFIER)[1], "within": diversity})
 
 
+def lookup(selection: str, encoder_name: str, n: int) -> dict[str, dict]:
+    """The `answer` of who draws nothing: for each phrase the picture of the known caption nearest to it in meaning.
+
+    A row to compare with: a generator under it has added nothing to what the text encoder knows.
+    """
+    learned = Reference(selection).learned
+    captions = words.captions(learned.emoji, encoder_name)
+    known, pictures = torch.from_numpy(captions.vectors), captions.plainest(learned.emoji)
+    copy = lambda vectors: learned.images[pictures[(vectors @ known.T).argmax(1)]]  # noqa: E731
+    return {kind: answer(copy, question) for kind, question in questions(selection, encoder_name, n).items()}
+
+
 def _inception(images: np.ndarray) -> float:
     """The inception score of premultiplied RGBA by the subgroup classifier."""
     logits = encode(encoder(CLASSIFIER)[0], views(images, premultiplied=True).white)

@@ -165,6 +165,12 @@ def test_an_untrained_generator_matches_by_chance(run):
     assert text_match.answer(lambda _: copies, question)["contrast"]["top1"] == 1
 
 
+def test_a_lookup_knows_every_name_and_few_unseen_ones():
+    found = text_match.lookup("faces:train", "ngrams", 40)
+    assert found["seen"]["contrast"]["top1"] > 0.9  # less what two emoji are called
+    assert found["unseen concepts"]["contrast"]["top1"] < 0.5
+
+
 def test_an_encoder_of_another_size_is_refused(run, monkeypatch):
     monkeypatch.setattr(encoders.Ngrams, "size", 12)
     with pytest.raises(BadInput, match="takes embeddings of 384 numbers, ngrams gives 12"):
