@@ -216,6 +216,28 @@ def draw(
     _show(facts | {"unknown": unknown, "nearest": nearest}, as_json, lines)
 
 
+@command("blind 06-phrases --out blind")
+def blind(
+    run: Run = "06-phrases",
+    answers: Annotated[list[Path], typer.Argument(parser=_path, help="readers' answers, a JSON file each")] = (),
+    out: Out = Path("blind"),
+) -> None:
+    """A blind reading: pictures of unseen names to tell, or its score."""
+    from emoji_lib.runs.record import find_run
+    from emoji_lib.tools import blind as reading
+
+    if answers:
+        found = reading.score(out, answers)
+        for reader, right in found["right"].items():
+            print(f"{reader}: {right} of {found['asked']} named rightly, by chance {found['by_chance']:.1f}")
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    reading.make(find_run(run, "generator.safetensors"), out)
+    print(
+        f"unseen.png and choices.json in {out}/; a reader answers in JSON, {{number: name}}: `blind {run} answers.json`"
+    )
+
+
 @command("translate face.png --out cartoons")
 def translate(images: Faces, run: Weights = "07-long", out: Out = Path("cartoons"), as_json: Json = False) -> None:
     """A face to its cartoon, for any PNG or JPEG."""

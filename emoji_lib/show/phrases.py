@@ -111,20 +111,22 @@ def sheet(
 
 
 def box(artist: PhraseSampler, phrase: str = "happy cat") -> None:
-    """Widgets for phrase, seed and truncation that redraw on every change, and a still picture for pages without."""
+    """Widgets for phrase and noise that redraw on every change, and a still picture for pages without."""
     import ipywidgets
 
     text, seed = ipywidgets.Text(phrase, description="phrase"), ipywidgets.IntText(0, description="seed")
     reach = ipywidgets.FloatSlider(1.0, min=0, max=2, step=0.1, description="truncation")
+    lean = ipywidgets.FloatSlider(1.0, min=0, max=4, step=0.1, description="guidance")
     picture = ipywidgets.Image()
 
     def redraw(_) -> None:
         with contextlib.suppress(BadInput):  # an empty box is not an error while someone types
             typed = read(text.value)
+            artist.guide(lean.value)
             picture.value = pixels.png(sheet(artist, [typed], 8, abs(seed.value), columns=1, truncation=reach.value))
 
-    for widget in (text, seed, reach):
+    for widget in (text, seed, reach, lean):
         widget.observe(redraw, "value")
     redraw(None)
-    notebook.display(ipywidgets.VBox([text, seed, reach, picture]))
+    notebook.display(ipywidgets.VBox([text, seed, reach, lean, picture]))
     notebook.pictures(sheet(artist, [phrase], 8, columns=1))

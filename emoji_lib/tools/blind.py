@@ -1,0 +1,69 @@
+"""A blind reading: pictures of names that were never learned, each with twelve choices, for readers with no more."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from emoji_lib import BadInput
+from emoji_lib.data import pixels, words
+from emoji_lib.files import write_whole
+from emoji_lib.measure import text_match
+from emoji_lib.measure.protocol import SEED
+from emoji_lib.runs.record import read_record
+from emoji_lib.show import plots, sampler
+from emoji_lib.show.phrases import PhraseSampler
+
+ASKED, CHOICES = 30, 12
+SIDE = 144  # pixels a picture is shown at
+
+
+def make(run: Path, out: Path) -> None:
+    """Fill a folder with `unseen.png`, numbered pictures by a text generator of notebook 06, one of each name, not
+    picked; `choices.json`, from which a reader picks a name for each; and `names.json`, which no reader gets.
+    """
+    artist, selection = PhraseSampler(run), read_record(run)["parameters"]["selection"]
+    asked = text_match.questions(selection, artist.facts["encoder"], 10**6).get("unseen concepts")
+    if asked is None or len(asked.wanted) < max(ASKED, CHOICES):
+        raise BadInput(f"{run.name} learned from {selection!r}, which holds out too few names to ask for")
+    called = words.readable(words.labels(asked.shown.emoji), artist.facts["encoder"])
+    names, rng = [called[label].name for label in asked.wanted], np.random.default_rng(SEED)
+    chosen = rng.permutation(len(names))[:ASKED]
+    choices = {}
+    for number, index in enumerate(chosen, 1):
+        others = rng.permutation([name for name in names if name != names[index]])[: CHOICES - 1]
+        choices[str(number)] = rng.permutation([names[index], *others]).tolist()
+    drawn = pixels.over(artist.of(asked.vectors[chosen]), premultiplied=False)
+    larger = [plots.tile(one[None], 1).resize((SIDE, SIDE)) for one in drawn]
+    sheet = plots.grid(larger, 6, captions=list(choices), gap=12)
+    sampler.save_png(out / "unseen.png", sheet, sampler.origin(run, 0), f"1 to {ASKED}")
+    _write(out / "choices.json", choices)
+    _write(out / "names.json", {number: names[index] for number, index in zip(choices, chosen, strict=True)})
+
+
+def score(out: Path, answers: list[Path]) -> dict:
+    """How many names each reader found, `{number: name}` a file; kept with the answers in `readings.json`."""
+    names, choices = (_read(out / f"{file}.json") for file in ("names", "choices"))
+    given = {path.stem: _read(path) for path in answers}
+    for reader, said in given.items():
+        if said.keys() != names.keys() or any(name not in choices[key] for key, name in said.items()):
+            raise BadInput(f"{reader} does not answer each of 1 to {len(names)} with one of its choices")
+    right = {reader: sum(said[key] == name for key, name in names.items()) for reader, said in given.items()}
+    found = {"asked": len(names), "by_chance": len(names) / CHOICES, "right": right, "answers": given, "names": names}
+    _write(out / "readings.json", found)
+    return found
+
+
+def _read(path: Path) -> dict:
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path} cannot be read ({error})") from error
+    if not isinstance(facts, dict):
+        raise BadInput(f"{path} is not {{number: name}}")
+    return facts
+
+
+def _write(path: Path, facts: dict) -> None:
+    text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
+    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
