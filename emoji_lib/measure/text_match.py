@@ -146,7 +146,7 @@ def lookup(selection: str, encoder_name: str, n: int) -> dict[str, dict]:
     """
     learned = Reference(selection).learned
     captions = words.captions(learned.emoji, encoder_name)
-    known, pictures = torch.from_numpy(captions.vectors), captions.plainest(learned.emoji)
+    known, pictures = torch.tensor(captions.vectors), captions.plainest(learned.emoji)
     copy = lambda vectors: learned.images[pictures[(vectors @ known.T).argmax(1)]]  # noqa: E731
     return {kind: answer(copy, question) for kind, question in questions(selection, encoder_name, n).items()}
 
