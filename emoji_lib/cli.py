@@ -224,6 +224,7 @@ def blind(
 ) -> None:
     """A blind reading: pictures of unseen names to tell, or its score."""
     from emoji_lib.runs.record import find_run
+    from emoji_lib.show import sampler
     from emoji_lib.tools import blind as reading
 
     if answers:
@@ -231,8 +232,7 @@ def blind(
         for reader, right in found["right"].items():
             print(f"{reader}: {right} of {found['asked']} named rightly, by chance {found['by_chance']:.1f}")
         return
-    out.mkdir(parents=True, exist_ok=True)
-    reading.make(find_run(run, "generator.safetensors"), out)
+    reading.make(find_run(run, sampler.WEIGHTS), out)
     print(
         f"unseen.png and choices.json in {out}/; a reader answers in JSON, {{number: name}}: `blind {run} answers.json`"
     )

@@ -102,7 +102,8 @@ class Generator(ForPhrases, nn.Module):
 class LayeredGenerator(ForPhrases, layered.Generator):
     """Latents `[N, latent + E]` → premultiplied RGBA `[N, 4, size, size]` in −1..1, by layers.
 
-    Both fields and colours are given noise and phrase; other options are those of `layered.Generator`.
+    Both fields and colours are given noise and phrase; other options are those of `layered.Generator`. A
+    `colour_latent` is of the last numbers of the projected phrase, on which colours alone then depend.
     """
 
     def __init__(

@@ -91,13 +91,13 @@ def sample(
     check(n, seed)
     generator, facts = _generator(run)
     latents, source = generator.latents(n, seed), origin(run, seed)
-    check_size(size, svg, generator, straight(generator, latents[:1], facts).shape[-1])
+    own = straight(generator, latents[:1], facts).shape[-1]
+    check_size(size, svg, generator, own)
     if gif and not 2 <= n <= WALKED:
         raise BadInput(f"--gif goes from picture to picture: --n {n} is not between 2 and {WALKED}")
     names = [f"{index:04d}" for index in range(n)]
-    paths = write(generator, facts, latents, out, source, names, size, svg=svg)
-    side = Image.open(paths[0]).width
-    made = [f"{n} {facts['mode']} PNGs of {side}×{side}"]
+    write(generator, facts, latents, out, source, names, size, svg=svg)
+    made = [f"{n} {facts['mode']} PNGs of {size or own}×{size or own}"]
     made += ["as many SVGs"] if svg else []
     if gif:
         frames = (straight(generator, one[None], facts, size) for one in walk(latents))

@@ -38,6 +38,7 @@ def make(run: Path, out: Path) -> None:
     larger = [plots.tile(one[None], 1).resize((SIDE, SIDE)) for one in drawn]
     sheet = plots.grid(larger, 6, captions=list(choices), gap=12)
     sheet = sheet.quantize(256, dither=Image.Dither.NONE)
+    out.mkdir(parents=True, exist_ok=True)
     sampler.save_png(out / "unseen.png", sheet, sampler.origin(run, 0), f"1 to {ASKED}")
     _write(out / "choices.json", choices)
     _write(out / "names.json", {number: names[index] for number, index in zip(choices, chosen, strict=True)})

@@ -70,3 +70,4 @@ def test_a_run_that_holds_nothing_out_is_refused(reading, tmp_path, capsys):
     record.write_record(other, facts | {"parameters": {"selection": "faces"}})
     assert main(["blind", str(other), "--out", str(tmp_path / "out")]) == 2
     assert "holds out too few names" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
