@@ -324,7 +324,7 @@ def missing(names: Names = (), device: Device = "", minutes: Minutes = 0.0, jobs
     from emoji_lib.runs import missing as lacking
 
     out, again = (out or lacking.RESULTS).resolve(), bool(names)  # whoever names it wants it again
-    lacks = [name for name, _ in lacking.waiting(out, names, again=again)]
+    lacks = [plan.label for plan, _ in lacking.waiting(out, names, again=again)]
     print(f"lacking {len(lacks)}: {', '.join(lacks) or 'nothing'}", flush=True)
     ended = lacking.run_missing(out, names=names, device=device, minutes=minutes, jobs=jobs, again=again)
     _report(dict.fromkeys(lacks, "not begun: the time was used") | ended)
@@ -341,19 +341,20 @@ def _report(ended: dict[str, str]) -> None:
 @command("sweep deep-emoji-sweep-quick --jobs 2 --dry-run")
 def sweep(name: Name, jobs: Jobs = 1, device: Device = "", out: Kept = None, dry_run: DryRun = False) -> None:
     """Run those of a sweep that are not there yet."""
-    from emoji_lib.runs import missing as lacking
+    from emoji_lib.runs import missing as queue
     from emoji_lib.runs import sweep as sweeps
 
-    out = (out or lacking.RESULTS).resolve()
+    out = (out or queue.RESULTS).resolve()
     rows = list(sweeps.states(name, out))
-    for row, state, seconds in rows:
+    for row, state, _, seconds in rows:
         about = "" if seconds is None else f"  about {seconds / 60:.1f} min"
-        print(f"{row.name:<28} {state:<11} {row.about}{about}")
-    times = [seconds for _, _, seconds in rows if seconds is not None]
+        print(f"{row.name:<28} {state:<13} {row.about}{about}")
+    times = [seconds for *_, seconds in rows if seconds is not None]
     if times:
-        print(f"to run: {len(times)}, about {sum(times) / 60 / jobs:.0f} min with {jobs} at a time")
+        runs = sum(lacking for _, _, lacking, _ in rows)
+        print(f"to run: {runs}, about {sum(times) / 60 / jobs:.0f} min with {jobs} at a time")
     if not dry_run:
-        _report(lacking.run_missing(out, names=[row.name for row, _, _ in rows], device=device, jobs=jobs))
+        _report(queue.run_missing(out, names=[row.name for row, *_ in rows], device=device, jobs=jobs))
 
 
 @command("search deep-emoji-search --trials 20")

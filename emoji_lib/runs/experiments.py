@@ -59,6 +59,7 @@ class Experiment:
     parameters: dict = field(default_factory=dict)
     sweep: str = ""  # the sweep whose row this is
     search: dict = field(default_factory=dict)  # ranges and choices that a search may try
+    seeds: int = 1  # how many runs it is meant to have, of seeds from its own on
     needs: str = ""  # what only the user can bring, a path in the repository or in words; without it, runs when named
 
     @property
@@ -121,7 +122,10 @@ def load() -> dict[str, Experiment]:
 
 
 def _rows(name: str, entry: dict, path: Path) -> dict[str, dict]:
-    """The experiments of a sweep, `NAME-1` and so on: of a list of parameters, or of a grid, each with each."""
+    """The experiments of a sweep, `NAME-1` and so on: of a list of parameters, or of a grid, each with each.
+
+    A row of a list may say in words what it is `about`.
+    """
     swept, given = entry["sweep"], entry.get("parameters") or {}
     if isinstance(swept, dict) and swept and all(isinstance(values, list) and values for values in swept.values()):
         swept = [dict(zip(swept, row, strict=True)) for row in itertools.product(*swept.values())]
@@ -129,8 +133,9 @@ def _rows(name: str, entry: dict, path: Path) -> dict[str, dict]:
         raise BadInput(f"{path}: the sweep of {name} is a list of parameters, or a grid of lists of values")
     rows = {}
     for number, row in enumerate(swept, 1):
-        about = ", ".join(f"{key} {value}" for key, value in row.items())
-        rows[f"{name}-{number}"] = entry | {"about": about, "parameters": given | row, "sweep": name}
+        about = row.get("about") or ", ".join(f"{key} {value}" for key, value in row.items())
+        changed = {key: value for key, value in row.items() if key != "about"}
+        rows[f"{name}-{number}"] = entry | {"about": about, "parameters": given | changed, "sweep": name}
     return rows
 
 
@@ -148,14 +153,18 @@ def _experiment(name: str, entry, path: Path) -> Experiment:
         one = Experiment(name, **entry)
         one = replace(one, parameters=dict(one.parameters or {}), search=dict(one.search))
         "".join([one.notebook, one.source, one.about, one.finding, one.needs])  # all text
+        if range(one.seeds) == range(0):
+            raise ValueError("no seeds")
     except (TypeError, ValueError):
-        words = "source, about, finding and needs (text), parameters and search (mappings)"
+        words = "source, about, finding and needs (text), seeds (a number), parameters and search (mappings)"
         raise BadInput(f"{path}: {name} needs a notebook and may have {words}") from None
     if not one.path.is_file():
         raise BadInput(f"{path}: {name} names the notebook {one.notebook!r}, which is not in {NOTEBOOKS.name}/")
     known = parameters_of(one.path)
     if unknown := one.search.keys() - known.keys():
         raise BadInput(f"{path.name}: {name} searches {', '.join(unknown)}, which {one.notebook} does not have")
+    if one.seeds > 1 and "seed" not in known:
+        raise BadInput(f"{path.name}: {name} has {one.seeds} seeds, and {one.notebook} has no parameter seed")
     return replace(one, parameters=check(one.parameters, known, f"{path.name}: {name}"))
 
 
@@ -178,6 +187,15 @@ class Plan:
     injected: dict
     changed: dict
 
+    @property
+    def seed(self) -> int:
+        return self.parameters.get("seed", 0)
+
+    @property
+    def label(self) -> str:
+        """The experiment's name, and where it has several seeds, which."""
+        return self.experiment.name + (f" seed {self.seed}" if self.experiment.seeds > 1 else "")
+
     def apart(self, record: dict) -> str:
         """Where a run's parameters differ from these; it may go on on another device."""
         return differences(record["parameters"], self.parameters | {"device": record["parameters"].get("device")})
@@ -193,3 +211,10 @@ def plan(name: str, given: dict) -> Plan:
     injected = {key: value for key, value in wanted.items() if value != defaults[key]}
     changed = {key: value for key, value in wanted.items() if value != named[key] and key not in ("seed", "device")}
     return Plan(experiment, wanted, injected, changed)
+
+
+def plans(name: str) -> list[Plan]:
+    """The runs that an experiment is meant to have, one for each of its seeds."""
+    first = plan(name, {})
+    more = range(first.seed + 1, first.seed + first.experiment.seeds)
+    return [first, *(plan(name, {"seed": seed}) for seed in more)]

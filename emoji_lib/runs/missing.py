@@ -12,35 +12,37 @@ from pathlib import Path
 from emoji_lib import BadInput
 from emoji_lib.files import held, is_held
 from emoji_lib.runs import experiments
+from emoji_lib.runs.experiments import Plan
 from emoji_lib.runs.record import GOOD, RESULTS, runs_in
 from emoji_lib.train.device import pick
 
 GRACE = 30.0  # seconds a run gets to put down its checkpoint
 
 
-def waiting(out: Path = RESULTS, names: Iterable[str] = (), *, again: bool = False) -> list[tuple[str, bool]]:
-    """Experiments without a finished run in `out`, and whether one was begun; longest-waiting first.
+def waiting(out: Path = RESULTS, names: Iterable[str] = (), *, again: bool = False) -> list[tuple[Plan, bool]]:
+    """Runs that `out` has not finished, and whether each was begun; longest-waiting first.
 
-    A run that was begun has waited since then; those never begun follow in the order of `experiments.yaml`. What some
-    process is running does not come. What failed comes only to be tried `again`, and what lacks something that only the
-    user can bring only when it is named.
+    A run that was begun has waited since then; those never begun follow in the order of `experiments.yaml`, a seed of
+    each before the next. What some process is running does not come. What failed comes only to be tried `again`, and
+    what lacks something that only the user can bring only when it is named.
     """
-    runs: dict[str, list[tuple[Path, dict]]] = {}
+    runs: dict[tuple[str, int], list[tuple[Path, dict]]] = {}
     for folder, record in runs_in(out):
         if not record.get("changed"):
-            runs.setdefault(record["experiment"], []).append((folder, record))
+            runs.setdefault((record["experiment"], record["seed"]), []).append((folder, record))
     ready = [name for name, one in experiments.load().items() if one.ready]
     begun, fresh = [], []
-    for name in [experiments.find(name).name for name in dict.fromkeys(names)] or ready:
-        mine, plan = runs.get(name, []), experiments.plan(name, {})
+    for nth, plan in (one for name in dict.fromkeys(names) or ready for one in enumerate(experiments.plans(name))):
+        mine = runs.get((plan.experiment.name, plan.seed), [])
         if any(record["status"] in GOOD or is_held(folder) for folder, record in mine):
             continue
         alike = [record for _, record in mine if not plan.apart(record)]
         if alike and alike[-1]["status"] == "interrupted":
-            begun.append((alike[-1].get("resumed", alike[-1:])[-1]["started"], name))
+            begun.append((alike[-1].get("resumed", alike[-1:])[-1]["started"], plan))
         elif again or not alike:
-            fresh.append(name)
-    return [(name, True) for _, name in sorted(begun)] + [(name, False) for name in fresh]
+            fresh.append((nth, plan))
+    begun, fresh = (sorted(plans, key=lambda one: one[0]) for plans in (begun, fresh))
+    return [(plan, True) for _, plan in begun] + [(plan, False) for _, plan in fresh]
 
 
 def run_missing(
@@ -52,23 +54,23 @@ def run_missing(
     jobs: int = 1,
     again: bool = False,
 ) -> dict[str, str]:
-    """Run what is `waiting`, `jobs` at a time, each in a process of its own; returns how each of them ended.
+    """Run what is `waiting`, `jobs` at a time, each in a process of its own; returns how each ended, by its label.
 
     After `minutes` (0: no end) running ones are asked to stop, which keeps a checkpoint, and go on at the next call.
     """
     if device:
         pick(device)  # better refused once than by every run
     deadline = time.monotonic() + minutes * 60 if minutes else float("inf")
-    queue, running, ended = [name for name, _ in waiting(out, names, again=again)], {}, {}
+    queue, running, ended = [plan for plan, _ in waiting(out, names, again=again)], {}, {}
     try:
         while (queue and time.monotonic() < deadline) or running:
             while queue and len(running) < jobs and time.monotonic() < deadline:
-                name, claim = queue.pop(0), contextlib.ExitStack()
-                if process := _begin(name, out, device, jobs, again, claim):
-                    running[name] = process, claim
+                plan, claim = queue.pop(0), contextlib.ExitStack()
+                if process := _begin(plan, out, device, jobs, again, claim):
+                    running[plan.label] = process, claim
                 else:
                     claim.close()
-                    ended[name] = "done or begun by another process"
+                    ended[plan.label] = "done or begun by another process"
             if time.monotonic() >= deadline:
                 stop(process for process, _ in running.values())
             for name, (process, claim) in list(running.items()):
@@ -84,16 +86,17 @@ def run_missing(
     return ended
 
 
-def _begin(name: str, out: Path, device: str, jobs: int, again: bool, claim: contextlib.ExitStack):
-    """The process that runs an experiment, or nothing where another call has done or begun it since."""
+def _begin(plan: Plan, out: Path, device: str, jobs: int, again: bool, claim: contextlib.ExitStack):
+    """The process of a run, or nothing where another call has done or begun it since."""
     out.mkdir(parents=True, exist_ok=True)
+    name, seed = plan.experiment.name, ["--seed", str(plan.seed)] if "seed" in plan.parameters else []
     try:
-        claim.enter_context(held(out / name))  # its process takes seconds until it has a folder
+        claim.enter_context(held(out / f"{name}-s{plan.seed}"))  # its process takes seconds until it has a folder
     except BadInput:
         return None
-    for _, begun in waiting(out, [name], again=again):
+    for begun in (begun for other, begun in waiting(out, [name], again=again) if other.seed == plan.seed):
         resume, where = ["--resume"] if begun else [], ["-p", "device", device] if device else []
-        return side_by_side(["run", name, "--out", str(out), *resume, *where], jobs)
+        return side_by_side(["run", name, *seed, "--out", str(out), *resume, *where], jobs)
     return None
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
+
 from emoji_lib import BadInput
 from emoji_lib.data import emoji
 from emoji_lib.runs import experiments, frame
@@ -10,22 +12,24 @@ from emoji_lib.runs.missing import waiting
 from emoji_lib.runs.record import GOOD, RESULTS, RUNS, newest, runs_in
 
 
-def states(name: str, out: Path = RESULTS) -> Iterator[tuple[experiments.Experiment, str, float | None]]:
-    """Each row of a sweep with its state in `out` and, for one that will run, about how many seconds it takes.
+def states(name: str, out: Path = RESULTS) -> Iterator[tuple[experiments.Experiment, str, int, float | None]]:
+    """Each row of a sweep with its state in `out`, how many runs it lacks, and about how many seconds these take.
 
     The time is what the newest good run of the same notebook took for an image, starts and scores included, times the
-    images this row sees; nothing where there is no such run.
+    images these will see; nothing where there is no such run.
     """
     runs, known = runs_in(out), frame(RESULTS, RUNS, out)
     known = known[known["status"].isin(GOOD) & (known["images_seen"] > 0)]
     an_image = (known["seconds"] / known["images_seen"]).groupby(known["notebook"]).last()
-    lacking = {one for one, _ in waiting(out, [row.name for row in experiments.sweep(name)])}
+    lacking = [plan for plan, _ in waiting(out, [row.name for row in experiments.sweep(name)])]
     for row in experiments.sweep(name):
-        found, seconds = newest(row.name, runs), None
-        if row.name in lacking and row.notebook in an_image:
-            images = _images(experiments.plan(row.name, {}).parameters)
-            seconds = images and float(images * an_image[row.notebook])
-        yield row, found[1]["status"] if found else "not run", seconds
+        found, mine, seconds = newest(row.name, runs), [plan for plan in lacking if plan.experiment == row], None
+        if mine and row.notebook in an_image:
+            images = _images(mine[0].parameters)
+            seconds = images and float(len(mine) * images * an_image[row.notebook])
+        state = found[1]["status"] if found else "not run"
+        state = f"{row.seeds - len(mine)} of {row.seeds} seeds" if row.seeds > 1 and mine else state
+        yield row, state, len(mine), seconds
 
 
 def _images(parameters: dict) -> float | None:
@@ -42,3 +46,18 @@ def table(name: str, out: Path = RESULTS) -> list[tuple[experiments.Experiment, 
     """Each row of a sweep with the folder and the record of its newest run in `out`."""
     runs = runs_in(out)
     return [(row, *(newest(row.name, runs) or (None, None))) for row in experiments.sweep(name)]
+
+
+def records(name: str, out: Path = RESULTS) -> pd.DataFrame:
+    """Good runs of a sweep that changed no parameter, as `runs.frame` has them: of each row and seed the newest.
+
+    They come by row and seed, and `about` says what their row is. Raises `BadInput` where there are none.
+    """
+    rows, known = {row.name: row.about for row in experiments.sweep(name)}, frame(out)
+    mine = known[known["experiment"].isin(rows) & known["status"].isin(GOOD)]
+    mine = mine[mine.filter(regex=r"^changed\.").isna().all(axis=1)]
+    if mine.empty:
+        raise BadInput(f"{name} has no run yet: `python -m emoji_lib sweep {name}` makes them")
+    mine = mine.drop_duplicates(["experiment", "seed"], keep="last").assign(about=mine["experiment"].map(rows))
+    place = {row: number for number, row in enumerate(rows)}
+    return mine.sort_values(["experiment", "seed"], key=lambda column: column.replace(place)).reset_index(drop=True)

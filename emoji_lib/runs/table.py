@@ -61,7 +61,8 @@ def _unchanged(name: str, runs: Runs) -> Runs:
 
 def log(runs: Runs) -> str:
     """Every run, a row each, by notebook."""
-    parts = ["# Log", f"{MADE} [The same as a gallery](index.html), to be opened from disk."]
+    small = "Most executed notebooks are kept without their pictures, which lie beside them."
+    parts = ["# Log", f"{MADE} {small} [The same as a gallery](index.html), to be opened from disk."]
     for notebook in dict.fromkeys(record["notebook"] for _, record in runs):
         mine = [run for run in runs if run[1]["notebook"] == notebook]
         rows = [_row(folder, record, folder.name, [record]) for folder, record in mine]
@@ -131,18 +132,21 @@ def _row(folder: Path, record: dict, link: str, seeds: list[dict]) -> list[str]:
     told = {*SETTINGS, "beta1", "beta2", "steps", "eval_samples"}
     given = [key for key in (known.parameters if known else {}) if key in record["parameters"] and key not in told]
     changes = [f"{key} {_plain(record['parameters'][key])}" for key in given]
+    settings = _settings(record["parameters"])
     lines = [
         f"[**{record['experiment']}**]({link}/README.md) `{record['commit'][:7] or 'no commit'}`",
         *(f"**{mark}**" for mark in _marks(record)),
         *([known.finding] if known and known.finding else []),
+    ]
+    small = [
         *_short_scores(seeds),
-        ", ".join(f"{' and '.join(names)} `{features}`" for features, names in networks.items()),
-        _settings(record["parameters"]),
+        ", ".join([*(f"{' and '.join(names)} `{features}`" for features, names in networks.items()), settings]),
         *([f"changed: {', '.join(changes[:MOST])}{' …' if changes[MOST:] else ''}"] if changes else []),
         f"{data['selection']}, {data['images']:,} images, {_clock(record['seconds'])}, {_device(record['device'])}",
     ]
+    lines += [f"<sub>{line}</sub>" for line in filter(None, small)]  # in smaller type most fit a line
     samples, losses = (f'<img src="{link}/{name}.png" width="{width}">' for name, width in WIDTHS.items())
-    return [samples, "<br>".join(filter(None, lines)), losses]
+    return [samples, "<br>".join(lines), losses]
 
 
 def _settings(parameters: dict) -> str:

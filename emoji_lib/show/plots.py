@@ -1,5 +1,6 @@
 """Figures, and grids of pictures: contact sheets, samples through time, captioned files."""
 
+import warnings
 from itertools import accumulate, product
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from PIL import Image, ImageDraw, ImageFont
+from scipy import stats
 
 from emoji_lib.data import pixels
 from emoji_lib.data.faces import Colours
@@ -74,6 +76,63 @@ def collapse_curves(trace: list[dict]) -> Image.Image:
         axes.set_ylim(bottom=0)
         axes.spines["top"].set_visible(False)
     return _picture(left)
+
+
+def traces(groups: dict[str, list[tuple[list[dict], bool]]], key: str = "coverage") -> Image.Image:
+    """A line for each run's evaluations in training, a colour for each group, and a dot where a collapse ended it.
+
+    Of each group the runs' traces, and whether each run collapsed.
+    """
+    axes = _axes(7.2, 3.2)
+    for (name, runs), colour in zip(groups.items(), (BLUE, ORANGE), strict=False):
+        for trace, collapsed in runs:
+            steps, values = [row["step"] for row in trace], [row[key] for row in trace]
+            axes.plot(steps, values, color=colour, linewidth=1, alpha=0.5)
+            axes.plot(steps[-1:] * collapsed, values[-1:] * collapsed, "o", color=colour, markersize=5)
+        axes.plot([], color=colour, label=name)
+    axes.legend(frameon=False, loc="upper left")
+    axes.grid(axis="y", color=GREY, linewidth=0.8)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.set(xlabel="step", ylabel=key, ylim=(0, None), xlim=(0, None))
+    return _picture(axes)
+
+
+def survival(groups: dict[str, tuple[list[int], list[bool]]]) -> Image.Image:
+    """The fraction of runs not collapsed by each step (Kaplan and Meier 1958), with its 95% interval.
+
+    Of each group the steps at which its runs ended, and whether by a collapse; the others count as long as they ran.
+    """
+    axes = _axes(7.2, 3.2)
+    for (name, (steps, ended)), colour in zip(groups.items(), (BLUE, ORANGE), strict=False):
+        steps, ended = np.asarray(steps, float), np.asarray(ended, bool)
+        curve = stats.ecdf(stats.CensoredData(steps[ended], right=steps[~ended])).sf
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # there is none at 0 and at 1
+            interval = curve.confidence_interval(method="log-log")
+        times = [0, *curve.quantiles, steps.max()]
+        low, middle, high = (
+            np.array([1, *one.probabilities, one.probabilities[-1]]) for one in (interval.low, curve, interval.high)
+        )
+        told = f"{name}: {ended.sum()} of {len(steps)} collapsed"
+        axes.step(times, middle, where="post", color=colour, linewidth=1.8, label=told)
+        axes.fill_between(times, low, high, where=~np.isnan(low), step="post", color=colour, alpha=0.12, linewidth=0)
+    axes.legend(frameon=False, loc="lower left")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.set(xlabel="step", ylabel="not collapsed", ylim=(0, 1.03), xlim=(0, None))
+    return _picture(axes)
+
+
+def dots(groups: dict[str, list[float]], label: str) -> Image.Image:
+    """A line of dots for each group, one for each of its runs, and a bar at their mean; the first group on top."""
+    axes = _axes(5.2, 0.6 + 0.28 * len(groups))
+    for at, values in enumerate(groups.values()):
+        axes.plot(values, [at] * len(values), "o", color=BLUE, markersize=4.5, alpha=0.7)
+        axes.plot([np.mean(values)] * 2, [at - 0.3, at + 0.3], color=ORANGE, linewidth=2)
+    axes.set_yticks(range(len(groups)), list(groups))
+    axes.invert_yaxis()
+    axes.grid(axis="y", color=GREY, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.set(xlabel=label, xlim=(0, None))
+    return _picture(axes)
 
 
 def scatter(points: dict[str, tuple[float, float]], x: str = "contrast", y: str = "groups") -> Image.Image:

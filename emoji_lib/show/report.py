@@ -142,6 +142,17 @@ def sweep_table(rows: list) -> pd.DataFrame:
     return _frame(table)
 
 
+def variations(runs: pd.DataFrame) -> pd.DataFrame:
+    """A row for each variation of a sweep (`sweep.records`): how many collapsed; means and, of seeds, ranges."""
+    table, columns = {}, {"kid": "KID", "coverage": "coverage", "vendi": "Vendi"}
+    for about, mine in runs.groupby("about", sort=False):
+        cells = table[about] = {("", "collapsed"): f"{(mine['status'] == 'collapsed').sum()} of {len(mine)}"}
+        for (key, title), encoder in itertools.product(columns.items(), TRUSTED):
+            cells[title, encoder] = spread(mine[f"scores.{encoder}.{key}"].dropna().tolist())
+        cells["pixels", "near copies"] = spread(mine["scores.memorised"].dropna().tolist())
+    return _frame(table)
+
+
 def _setting(value) -> str:
     return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 

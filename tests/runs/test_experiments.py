@@ -46,6 +46,9 @@ def test_an_entry_that_stands_twice_or_is_malformed_is_refused(tmp_path, monkeyp
         "a: {notebook: x}\na: {notebook: y}": "a stands twice",
         "a: {notebook: x, search: 3}": "a needs a notebook",
     }
+    refused |= dict.fromkeys(
+        (f"a: {{notebook: x, seeds: {seeds}}}" for seeds in ("many", 0, -1, 1.5)), "a needs a notebook"
+    )
     refused |= {"a:": "a needs a notebook", "a: {sweep: [{b: 1}], parameters: 3}": "the sweep of a is a list"}
     refused |= dict.fromkeys(("", "7", "[a, b]", "7: {notebook: x}"), "holds no experiments")
     for text, told in refused.items():

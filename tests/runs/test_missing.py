@@ -23,48 +23,70 @@ def put(folder: Path, experiment: str, status: str, started: str, **given) -> Pa
     return made
 
 
+def waiting(*given, **options) -> list[tuple[str, bool]]:
+    """What is waiting, by its labels."""
+    return [(plan.label, begun) for plan, begun in missing.waiting(*given, **options)]
+
+
 def test_the_longest_waiting_comes_first_and_what_is_done_or_failed_does_not_come(tmp_path):
     put(tmp_path, "02-quick", "interrupted", "2026-01-03")
     put(tmp_path, "01-blog", "interrupted", "2026-01-01")
     put(tmp_path, "01-quick", "finished", "2026-01-02")
     put(tmp_path, "02-plain", "failed", "2026-01-02")
     begun, fresh = [("01-blog", True), ("02-quick", True)], ("00-quick", "01-augmented", "02-blog", "02-blog-million")
-    assert missing.waiting(tmp_path)[:2] == begun
-    assert set(missing.waiting(tmp_path)[2:]) >= {(name, False) for name in fresh}
-    assert not {"01-quick", "02-plain"} & {name for name, _ in missing.waiting(tmp_path)}
-    assert missing.waiting(tmp_path, ["02-quick", "01-quick"]) == [("02-quick", True)]
+    assert waiting(tmp_path)[:2] == begun
+    assert set(waiting(tmp_path)[2:]) >= {(name, False) for name in fresh}
+    assert not {"01-quick", "02-plain"} & {name for name, _ in waiting(tmp_path)}
+    assert waiting(tmp_path, ["02-quick", "01-quick"]) == [("02-quick", True)]
 
 
 def test_what_needs_data_of_the_users_own_is_not_begun_unless_it_is_named(tmp_path, monkeypatch):
-    alone = dict(missing.waiting(tmp_path))
+    alone = dict(waiting(tmp_path))
     assert not {"07-celeba", "deep-emoji-0344c27", "deep-emoji-sweep-1"} & alone.keys()
-    assert missing.waiting(tmp_path, ["07-celeba"]) == [("07-celeba", False)]
+    assert waiting(tmp_path, ["07-celeba"]) == [("07-celeba", False)]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sets").mkdir()
-    assert {"deep-emoji-0344c27", "deep-emoji-sweep-1"} <= dict(missing.waiting(tmp_path)).keys()
+    assert {"deep-emoji-0344c27", "deep-emoji-sweep-1"} <= dict(waiting(tmp_path)).keys()
 
 
 def test_what_failed_is_begun_again_when_it_is_asked_for(tmp_path):
     put(tmp_path, "02-plain", "failed", "2026-01-02")
-    assert missing.waiting(tmp_path, ["02-plain"]) == []
-    assert missing.waiting(tmp_path, ["02-plain"], again=True) == [("02-plain", False)]
+    assert waiting(tmp_path, ["02-plain"]) == []
+    assert waiting(tmp_path, ["02-plain"], again=True) == [("02-plain", False)]
 
 
 def test_a_run_that_cannot_be_gone_on_with_is_begun_anew(tmp_path):
     put(tmp_path, "02-quick", "interrupted", "2026-01-03", seed=3)
-    assert missing.waiting(tmp_path, ["02-quick"]) == [("02-quick", False)]
+    assert waiting(tmp_path, ["02-quick"]) == [("02-quick", False)]
     put(tmp_path, "02-quick", "interrupted", "2026-01-01")
-    assert missing.waiting(tmp_path, ["02-quick"]) == [("02-quick", True)]
+    assert waiting(tmp_path, ["02-quick"]) == [("02-quick", True)]
+
+
+def test_an_experiment_of_several_seeds_lacks_each_of_them_by_itself(tmp_path, monkeypatch):
+    """A seed of every experiment comes before the next seed of any."""
+    put(tmp_path, "blog-ladder-1", "finished", "2026-01-01", seed=1)
+    put(tmp_path, "blog-ladder-2", "interrupted", "2026-01-02", seed=2)
+    put(tmp_path, "blog-ladder-2", "collapsed", "2026-01-03", seed=0)
+    put(tmp_path, "blog-ladder-2", "finished", "2026-01-03", seed=7)
+    rest = [("blog-ladder-1 seed 0", False), ("blog-ladder-2 seed 1", False), ("blog-ladder-1 seed 2", False)]
+    names = ["blog-ladder-1", "blog-ladder-2"]
+    assert waiting(tmp_path, names) == [("blog-ladder-2 seed 2", True), *rest]
+    begun = []
+    monkeypatch.setattr(missing, "side_by_side", lambda command, _: begun.append(command) or subprocess.Popen("true"))
+    ended = missing.run_missing(tmp_path, names=names)
+    assert set(ended) == {"blog-ladder-2 seed 2", *(label for label, _ in rest)}
+    assert begun[0] == ["run", "blog-ladder-2", "--seed", "2", "--out", str(tmp_path), "--resume"]
+    assert begun[1] == ["run", "blog-ladder-1", "--seed", "0", "--out", str(tmp_path)]
 
 
 def test_what_some_process_is_running_is_left_alone(tmp_path):
     folder = put(tmp_path, "02-quick", "interrupted", "2026-01-03")
     with held(folder):
-        assert missing.waiting(tmp_path, ["02-quick"]) == []
+        assert waiting(tmp_path, ["02-quick"]) == []
         with pytest.raises(BadInput, match="worked on by another process"):
             runner.run(experiments.plan("02-quick", {}), out=tmp_path, resume=True)
         assert "resumed" not in record.read_record(folder)
-    assert missing.waiting(tmp_path, ["02-quick"]) == [("02-quick", True)]
+    assert waiting(tmp_path, ["02-quick"]) == [("02-quick", True)]
 
 
 def test_a_device_that_is_not_there_is_refused_before_anything_starts(tmp_path):

@@ -18,7 +18,7 @@ def put(folder, experiment, status, **facts):
 
 
 def scores(good):
-    one = {"kid": 1 - good, "kid_low": 0.9 - good, "kid_high": 1.1 - good, "coverage": good}
+    one = {"kid": 1 - good, "kid_low": 0.9 - good, "kid_high": 1.1 - good, "coverage": good, "vendi": 1.0}
     return {"contrast": one, "groups": one, "memorised": 0.0}
 
 
@@ -50,7 +50,7 @@ def test_a_dry_run_says_what_would_run_and_for_how_long(tmp_path, capsys):
     put(tmp_path, f"{NAME}-2", "collapsed")
     put(tmp_path, f"{NAME}-3", "failed")
     put(tmp_path, f"{NAME}-4", "interrupted")
-    states = {row.name[-1]: (state, seconds) for row, state, seconds in sweep.states(NAME, tmp_path)}
+    states = {row.name[-1]: (state, seconds) for row, state, _, seconds in sweep.states(NAME, tmp_path)}
     assert states["1"] == ("finished", None)
     assert states["2"] == ("collapsed", None)
     assert states["3"] == ("failed", None), "what failed is not begun again by itself"
@@ -62,6 +62,16 @@ def test_a_dry_run_says_what_would_run_and_for_how_long(tmp_path, capsys):
     assert "to run: 6, about" in said
     assert len(record.runs_in(tmp_path)) == 4
     assert main(["sweep", "none", "--dry-run"]) == 2
+
+
+def test_a_row_of_several_seeds_says_how_many_it_has(tmp_path, capsys):
+    for seed in (0, 2, 5):
+        put(tmp_path, "collapse-study-1", "collapsed", seed=seed, seconds=60.0, images_seen=35700)
+    assert main(["sweep", "collapse-study", "--out", str(tmp_path), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "collapse-study-1             3 of 10 seeds " in said
+    assert "collapse-study-2             0 of 10 seeds " in said
+    assert "to run: 17, about" in said
 
 
 def test_the_table_and_the_ranks(tmp_path):
@@ -93,3 +103,23 @@ def test_settings_that_are_words_stand_in_the_table_and_the_picture(tmp_path):
     assert plots.parallel(*report.sweep_axes(rows, "kid")).width > 500
     with pytest.raises(BadInput, match="no run of this sweep has the score 'frechet'"):
         report.sweep_axes(rows, "frechet")
+
+
+def test_the_records_of_a_sweep_are_the_newest_good_run_of_each_row_and_seed(tmp_path):
+    with pytest.raises(
+        BadInput, match="blog-ladder has no run yet: `python -m emoji_lib sweep blog-ladder` makes them"
+    ):
+        sweep.records("blog-ladder", tmp_path)
+    for started, (row, seed, status) in enumerate(
+        [(12, 0, "finished"), (1, 1, "collapsed"), (1, 0, "finished"), (1, 0, "finished"), (2, 0, "interrupted")]
+    ):
+        facts = {"started": f"2026-01-0{started + 1}", "scores": scores(0.1 * (started + 1))}
+        put(tmp_path, f"blog-ladder-{row}", status, seed=seed, **facts)
+    put(tmp_path, "blog-ladder-1", "finished", seed=2, started="2026-01-09", changed={"features": 4})
+    put(tmp_path, "collapse-study-1", "finished", seed=0)
+    runs = sweep.records("blog-ladder", tmp_path)
+    assert runs[["about", "seed"]].values.tolist() == [["baseline", 0], ["baseline", 1], ["improved", 0]]
+    assert runs["started"][0] == "2026-01-04"
+    shown = report.variations(runs)
+    assert shown["", "collapsed"].to_dict() == {"baseline": "1 of 2", "improved": "0 of 1"}
+    assert shown["coverage", "groups"].to_dict() == {"baseline": "0.3 (0.2 to 0.4)", "improved": "0.1"}

@@ -78,3 +78,31 @@ def test_value_labels_are_not_crossed_by_the_runs(drawn):
     assert_legible(drawn[0])
     shown = [text.get_text() for text in drawn[0].axes[0].texts]
     assert {"64", "32", "16", "1.25", "8.21", "1e-05", "0.999"} <= set(shown)
+
+
+def test_survival_is_the_fraction_of_runs_that_have_not_collapsed_yet(drawn):
+    """One that ended without a collapse counts as long as it ran: 3 of 4 stay after step 10, half of them after 30."""
+    plots.survival({"one": ([10, 20, 30, 40], [True, False, True, False]), "other": ([40, 40], [False, False])})
+    (axes,) = drawn[0].axes
+    one, other = axes.lines
+    assert one.get_xdata().tolist() == [0, 10, 20, 30, 40, 40]
+    assert one.get_ydata() == pytest.approx([1, 0.75, 0.75, 0.375, 0.375, 0.375])
+    assert set(other.get_ydata()) == {1.0}
+    told = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert told == ["one: 2 of 4 collapsed", "other: 0 of 2 collapsed"]
+
+
+def test_the_end_of_a_collapsed_run_has_a_dot(drawn):
+    fell = [{"step": 1, "coverage": 0.5}, {"step": 2, "coverage": 0.1}]
+    plots.traces({"one": [(fell, True), (fell, False)]})
+    dots = [line for line in drawn[0].axes[0].lines if line.get_marker() == "o" and len(line.get_xdata())]
+    assert [(*dot.get_xdata(), *dot.get_ydata()) for dot in dots] == [(2, 0.1)]
+
+
+def test_each_run_is_a_dot_and_their_mean_a_bar(drawn):
+    plots.dots({"baseline": [1.0, 2.0], "baseline + biases": [0.5]}, "KID, contrast")
+    (axes,) = drawn[0].axes
+    assert [list(line.get_xdata()) for line in axes.lines] == [[1.0, 2.0], [1.5, 1.5], [0.5], [0.5, 0.5]]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["baseline", "baseline + biases"]
+    assert axes.yaxis_inverted()
+    assert all(label.get_window_extent().x0 >= 0 for label in axes.get_yticklabels()), "a name is clipped"
