@@ -48,16 +48,20 @@ def table(name: str, out: Path = RESULTS) -> list[tuple[experiments.Experiment, 
     return [(row, *(newest(row.name, runs) or (None, None))) for row in experiments.sweep(name)]
 
 
-def records(name: str, out: Path = RESULTS) -> pd.DataFrame:
-    """Good runs of a sweep that changed no parameter, as `runs.frame` has them: of each row and seed the newest.
+def records(names: str, out: Path = RESULTS) -> pd.DataFrame:
+    """Good runs of sweeps and experiments, as `runs.frame` has them: of each experiment and seed the newest.
 
-    They come by row and seed, and `about` says what their row is. Raises `BadInput` where there are none.
+    `names` are separated by spaces. Runs with a changed parameter are left out; `about` says what the experiment is.
+    Raises `BadInput` where there are none.
     """
-    rows, known = {row.name: row.about for row in experiments.sweep(name)}, frame(out)
-    mine = known[known["experiment"].isin(rows) & known["status"].isin(GOOD)]
-    mine = mine[mine.filter(regex=r"^changed\.").isna().all(axis=1)]
-    if mine.empty:
-        raise BadInput(f"{name} has no run yet: `python -m emoji_lib sweep {name}` makes them")
-    mine = mine.drop_duplicates(["experiment", "seed"], keep="last").assign(about=mine["experiment"].map(rows))
-    place = {row: number for number, row in enumerate(rows)}
-    return mine.sort_values(["experiment", "seed"], key=lambda column: column.replace(place)).reset_index(drop=True)
+    known = experiments.load()
+    chosen = [one for name in names.split() for one in ([known[name]] if name in known else experiments.sweep(name))]
+    about = {one.name: one.about for one in chosen}
+    runs = frame(out)
+    runs = runs[runs["experiment"].isin(about) & runs["status"].isin(GOOD)]
+    runs = runs[runs.filter(regex=r"^changed\.").isna().all(axis=1)]
+    if runs.empty:
+        raise BadInput(f"no run of {names} in {out.name}/ yet: `python -m emoji_lib sweep NAME` makes those of a sweep")
+    runs = runs.drop_duplicates(["experiment", "seed"], keep="last").assign(about=runs["experiment"].map(about))
+    runs = runs.assign(place=runs["experiment"].map(list(about).index)).sort_values(["place", "seed"])
+    return runs.drop(columns="place").reset_index(drop=True)

@@ -106,9 +106,7 @@ def test_settings_that_are_words_stand_in_the_table_and_the_picture(tmp_path):
 
 
 def test_the_records_of_a_sweep_are_the_newest_good_run_of_each_row_and_seed(tmp_path):
-    with pytest.raises(
-        BadInput, match="blog-ladder has no run yet: `python -m emoji_lib sweep blog-ladder` makes them"
-    ):
+    with pytest.raises(BadInput, match=r"no run of blog-ladder in .* yet: `python -m emoji_lib sweep NAME` makes those"):
         sweep.records("blog-ladder", tmp_path)
     for started, (row, seed, status) in enumerate(
         [(12, 0, "finished"), (1, 1, "collapsed"), (1, 0, "finished"), (1, 0, "finished"), (2, 0, "interrupted")]
@@ -117,6 +115,8 @@ def test_the_records_of_a_sweep_are_the_newest_good_run_of_each_row_and_seed(tmp
         put(tmp_path, f"blog-ladder-{row}", status, seed=seed, **facts)
     put(tmp_path, "blog-ladder-1", "finished", seed=2, started="2026-01-09", changed={"features": 4})
     put(tmp_path, "collapse-study-1", "finished", seed=0)
+    put(tmp_path, "02-quick", "finished", seed=3)
+    assert sweep.records("02-quick collapse-study", tmp_path)["seed"].tolist() == [3, 0]
     runs = sweep.records("blog-ladder", tmp_path)
     assert runs[["about", "seed"]].values.tolist() == [["baseline", 0], ["baseline", 1], ["improved", 0]]
     assert runs["started"][0] == "2026-01-04"
