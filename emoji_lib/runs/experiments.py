@@ -124,7 +124,7 @@ def load() -> dict[str, Experiment]:
 def _rows(name: str, entry: dict, path: Path) -> dict[str, dict]:
     """The experiments of a sweep, `NAME-1` and so on: of a list of parameters, or of a grid, each with each.
 
-    A row of a list may say in words what it is `about`.
+    A row of a list may say in words what it is `about`, and its `finding`.
     """
     swept, given = entry["sweep"], entry.get("parameters") or {}
     if isinstance(swept, dict) and swept and all(isinstance(values, list) and values for values in swept.values()):
@@ -133,9 +133,11 @@ def _rows(name: str, entry: dict, path: Path) -> dict[str, dict]:
         raise BadInput(f"{path}: the sweep of {name} is a list of parameters, or a grid of lists of values")
     rows = {}
     for number, row in enumerate(swept, 1):
-        about = row.get("about") or ", ".join(f"{key} {value}" for key, value in row.items())
-        changed = {key: value for key, value in row.items() if key != "about"}
-        rows[f"{name}-{number}"] = entry | {"about": about, "parameters": given | changed, "sweep": name}
+        said = {key: row[key] for key in ("about", "finding") if key in row}
+        changed = {key: value for key, value in row.items() if key not in said}
+        about = ", ".join(f"{key} {value}" for key, value in changed.items())
+        own = {"about": about, "parameters": given | changed, "sweep": name}
+        rows[f"{name}-{number}"] = entry | own | said
     return rows
 
 

@@ -132,19 +132,19 @@ def _row(folder: Path, record: dict, link: str, seeds: list[dict]) -> list[str]:
     told = {*SETTINGS, "beta1", "beta2", "steps", "eval_samples"}
     given = [key for key in (known.parameters if known else {}) if key in record["parameters"] and key not in told]
     changes = [f"{key} {_plain(record['parameters'][key])}" for key in given]
-    settings = _settings(record["parameters"])
     lines = [
         f"[**{record['experiment']}**]({link}/README.md) `{record['commit'][:7] or 'no commit'}`",
         *(f"**{mark}**" for mark in _marks(record)),
         *([known.finding] if known and known.finding else []),
     ]
+    design = [f"{' and '.join(names)} `{features}`" for features, names in networks.items()]
+    took = f"{data['selection']}, {data['images']:,} images, {_clock(record['seconds'])}, {_device(record['device'])}"
     small = [
         *_short_scores(seeds),
-        ", ".join([*(f"{' and '.join(names)} `{features}`" for features, names in networks.items()), settings]),
+        f"{', '.join(filter(None, [*design, _settings(record['parameters'])]))}; {took}",
         *([f"changed: {', '.join(changes[:MOST])}{' …' if changes[MOST:] else ''}"] if changes else []),
-        f"{data['selection']}, {data['images']:,} images, {_clock(record['seconds'])}, {_device(record['device'])}",
     ]
-    lines += [f"<sub>{line}</sub>" for line in filter(None, small)]  # in smaller type most fit a line
+    lines += [f"<sub>{line}</sub>" for line in small]
     samples, losses = (f'<img src="{link}/{name}.png" width="{width}">' for name, width in WIDTHS.items())
     return [samples, "<br>".join(lines), losses]
 
