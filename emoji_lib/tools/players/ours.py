@@ -1,0 +1,59 @@
+"""Our players: the baseline, the improved GAN and the layered GAN, as their experiments set them."""
+
+import clock
+import torch
+
+from emoji_lib.data import emoji
+from emoji_lib.data.batches import Batches
+from emoji_lib.nets import dcgan, layered
+from emoji_lib.show import sampler
+from emoji_lib.train import device as machine
+from emoji_lib.train.augment import ShiftAndFlip
+from emoji_lib.train.gan import GAN
+from emoji_lib.train.layered_gan import LayeredGAN
+from emoji_lib.train.loop import State
+from emoji_lib.train.observers import Rates
+
+FEATURES, BATCH = 32, 32
+IMPROVED = {"loss": "softmax", "learning_rate_g": 4e-4, "learning_rate_d": 4e-4, "ema": 0.998}
+DECAY = {"layered": 0.5}  # the last fraction of the time, over which learning rates fall
+
+
+def system(design: str, seed: int) -> GAN:
+    torch.manual_seed(seed)
+    if design == "baseline":
+        return GAN(dcgan.Generator(FEATURES), dcgan.Discriminator(FEATURES), loss="bce", seed=seed)
+    discriminator, augment = dcgan.Discriminator(FEATURES, **dcgan.IMPROVED), ShiftAndFlip(0.8)
+    if design == "improved":
+        generator = dcgan.Generator(FEATURES, **dcgan.IMPROVED)
+        return GAN(generator, discriminator, **IMPROVED, augment=augment, seed=seed)
+    generator = layered.Generator(FEATURES, fields="fine")
+    return LayeredGAN(generator, discriminator, **IMPROVED, augment=augment, seed=seed)
+
+
+turn = clock.Turn("design")
+machine.pick("cpu")
+batches = Batches(emoji.load(f"{turn.data}/").images, BATCH, turn.seed)
+trained, state = system(turn.design, turn.seed), State()
+rates = Rates(trained, 1, DECAY.get(turn.design, 0.0))  # of one step, the whole time
+steps = 0
+while turn.goes_on():
+    if turn.design in DECAY:
+        state.step = turn.used()
+        rates(state, trained)
+    trained.step(batches[steps])
+    steps += 1
+turn.trained(steps * BATCH)
+
+generator, drawn = trained.average.eval(), 0
+latents = generator.latents(turn.n, turn.seed)
+
+
+def draw(n: int):
+    global drawn
+    drawn += n
+    images = sampler.straight(generator, latents[drawn - n : drawn], {"mode": "RGBA", "premultiplied": True})
+    return images.transpose(0, 2, 3, 1)
+
+
+turn.draw(draw)
