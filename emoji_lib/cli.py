@@ -71,6 +71,10 @@ Sizes = Annotated[list[int], typer.Option(metavar="SIZE", help="batch sizes (def
 MoreSizes = Annotated[list[int], typer.Argument(metavar="SIZE", help="more, as in --batch 5 64")]
 Features = Annotated[int, typer.Option(callback=_at_least(1), help="feature maps next to the picture")]
 
+Players = Annotated[list[str], typer.Argument(metavar="NAME", help="players (default: all of players.yaml)")]
+Each = Annotated[float, typer.Option("--minutes", callback=_at_least(0), help="how long each one trains, on one core")]
+Rows = Annotated[Path | None, typer.Option("--out", parser=_path, help="where rows are (default: results/league/)")]
+
 
 def command(example: str) -> Callable:
     """Register a function as the command that its example begins with."""
@@ -395,6 +399,19 @@ def bench(
             print(f"batch {row['batch']:>4}: {speeds}, {row['peak_share']:.0%} of peak", flush=True)
             print(f"            of our time: {parts}", flush=True)
     _show(rows, as_json, [f"features {features}, {rows[0]['device']}"])
+
+
+@command("league baseline keras-dcgan --minutes 25")
+def league(names: Players = (), minutes: Each = 25.0, seed: Seed = 0, out: Rows = None, as_json: Json = False) -> None:
+    """GANs and diffusion models, ours and others', at equal time."""
+    from emoji_lib.tools import league as games
+
+    out, played = (out or games.LEAGUE).resolve(), []
+    for row in games.play(names, minutes, seed, out):
+        played.append(row)
+        if not as_json and "error" in row:
+            print(f"{row['player']} has no scores: {row['error']}", flush=True)
+    _show(played, as_json, [games.rows(out).to_string(index=False)])
 
 
 command_line = typer.main.get_command(app)

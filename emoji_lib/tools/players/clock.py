@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 START = time.monotonic()
-AT_ONCE = 100  # pictures in one draw
+AT_ONCE = 20  # pictures in one draw
 
 
 class Turn:

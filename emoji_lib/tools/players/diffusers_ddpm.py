@@ -8,7 +8,8 @@ from diffusers import DDIMPipeline, DDIMScheduler, DDPMScheduler, UNet2DModel
 from diffusers.training_utils import EMAModel
 from torch.nn import functional as F
 
-BATCH, RATE, WARM_UP = 16, 1e-4, 0.05  # the last as a fraction of the time
+BATCH, RATE, DRAWN = 16, 1e-4, 25  # the last: steps of DDIM
+WARM_UP = 0.05  # as a fraction of the time
 WIDTHS = (32, 64, 128, 128)
 DOWN, UP = ["DownBlock2D"] * 3 + ["AttnDownBlock2D"], ["AttnUpBlock2D"] + ["UpBlock2D"] * 3
 
@@ -24,7 +25,8 @@ def rate() -> float:
 turn = clock.Turn()
 torch.manual_seed(turn.seed)
 images = torch.from_numpy(turn.pictures()).permute(0, 3, 1, 2)
-unet = UNet2DModel(64, 3, 3, block_out_channels=WIDTHS, down_block_types=DOWN, up_block_types=UP)
+shape = {"block_out_channels": WIDTHS, "layers_per_block": 1, "down_block_types": DOWN, "up_block_types": UP}
+unet = UNet2DModel(64, 3, 3, **shape)
 noises = DDPMScheduler(1000)
 optimizer = torch.optim.AdamW(unet.parameters(), RATE, (0.95, 0.999), 1e-8, 1e-6)
 average = EMAModel(unet.parameters(), decay=0.9999, use_ema_warmup=True, inv_gamma=1.0, power=0.75)
@@ -49,7 +51,7 @@ pipeline.set_progress_bar_config(disable=True)
 
 
 def draw(n: int):
-    drawn = pipeline(n, num_inference_steps=50, output_type="np").images
+    drawn = pipeline(n, num_inference_steps=DRAWN, output_type="np").images
     return (drawn * 255).round().astype("uint8")
 
 

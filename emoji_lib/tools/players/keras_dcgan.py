@@ -16,7 +16,7 @@ DOWN = {"kernel_size": 4, "strides": 2, "padding": "same"}
 
 def discriminator() -> keras.Model:
     blocks = [part for width in (64, 128, 128) for part in (layers.Conv2D(width, **DOWN), layers.LeakyReLU(SLOPE))]
-    head = [layers.Flatten(), layers.Dropout(0.2), layers.Dense(1, activation="sigmoid")]
+    head = [layers.Flatten(), layers.Dropout(0.2), layers.Dense(1)]
     return keras.Sequential([keras.Input((64, 64, 3)), *blocks, *head], name="discriminator")
 
 
@@ -35,7 +35,7 @@ class GAN(keras.Model):
         super().__init__()
         self.generator, self.discriminator = generator(), discriminator()
         self.rates = {one.name: keras.optimizers.Adam(1e-4) for one in (self.generator, self.discriminator)}
-        self.loss_of = keras.losses.BinaryCrossentropy()
+        self.loss_of = keras.losses.BinaryCrossentropy(from_logits=True)  # with noise, labels exceed 1
         self.built = True  # its networks are, and it is never called itself
 
     def train_step(self, real):

@@ -1,12 +1,13 @@
 """lightweight-gan by its own trainer, on a CPU: what asks for a GPU is told that the CPU is one."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import clock
 import torch
 from torch import nn
 
-BATCH, WIDTHS = 32, 10  # layers have 2 ** (10 - n) features at 2 ** n pixels a side; the default is 12
+BATCH, WIDTHS, HEADS = 8, 10, 1  # layers have 2 ** (10 - n) features at 2 ** n pixels a side; defaults: 12, and 8 heads
 
 there, torch.cuda.is_available = torch.cuda.is_available, lambda: True  # the package asserts it at its import
 from lightweight_gan import lightweight_gan as package  # noqa: E402
@@ -14,6 +15,7 @@ from lightweight_gan import lightweight_gan as package  # noqa: E402
 torch.cuda.is_available = there
 torch.Tensor.cuda = nn.Module.cuda = lambda self, *_: self
 package.torch = SimpleNamespace(**vars(torch) | {"device": lambda _: torch.device("cpu")})
+package.LinearAttention = partial(package.LinearAttention, heads=HEADS)
 
 turn = clock.Turn()
 torch.manual_seed(turn.seed)

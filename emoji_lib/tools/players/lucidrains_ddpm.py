@@ -10,7 +10,7 @@ turn = clock.Turn()
 torch.manual_seed(turn.seed)
 package.cpu_count = lambda: 0  # of the processes that load pictures
 unet = package.Unet(32, dim_mults=(1, 2, 4))
-diffusion = package.GaussianDiffusion(unet, image_size=64, timesteps=1000, sampling_timesteps=50)
+diffusion = package.GaussianDiffusion(unet, image_size=64, timesteps=1000, sampling_timesteps=25)
 trainer = package.Trainer(
     diffusion,
     str(turn.data),

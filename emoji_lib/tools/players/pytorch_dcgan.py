@@ -39,9 +39,7 @@ def newest() -> tuple[int, dict]:
 whole, weights = newest()
 turn.trained((whole + 1) * len(list(turn.data.glob("**/*.png"))))
 (found,) = (
-    node
-    for node in ast.parse(script.read_text()).body
-    if isinstance(node, ast.ClassDef) and node.name == "Generator"
+    node for node in ast.parse(script.read_text()).body if isinstance(node, ast.ClassDef) and node.name == "Generator"
 )
 names = {"nn": torch.nn, "nz": 100, "ngf": 64, "nc": 3}  # what the class takes from its script, by the defaults
 exec(compile(ast.Module([found], []), str(script), "exec"), names)
