@@ -82,10 +82,6 @@ def test_a_row_has_scores_and_is_made_once(place, capsys):
     assert main([*typed, "--json"]) == 0
     assert [one["player"] for one in json.loads(capsys.readouterr().out)] == ["noise", "broken"]
 
-
-def test_the_table_has_a_row_for_each_set_and_for_what_failed(place):
-    made = list(league.play(["noise", "broken"], 0.5, 0, place / "rows", place / "work"))
-    assert made[1]["error"].endswith("no such layer")
     table = league.rows(place / "rows")
     assert table[["player", "mode"]].values.tolist() == [["noise", "RGB 64"], ["noise", "RGBA 72"], ["broken", "–"]]
     assert table["KID groups"].str.contains("±").tolist() == [True, True, False]
