@@ -121,14 +121,19 @@ def survival(groups: dict[str, tuple[list[int], list[bool]]]) -> Image.Image:
     return _picture(axes)
 
 
-def dots(groups: dict[str, list[float]], label: str) -> Image.Image:
-    """A line of dots for each group, one for each of its runs, and a bar at their mean; the first group on top."""
+def dots(groups: dict[str, list[float]], label: str, *, log: bool = False) -> Image.Image:
+    """A line of dots for each group, one for each of its runs, and a bar at their mean; the first group on top.
+
+    `log` is for values of which a few are many times the others.
+    """
     axes = _axes(5.2, 0.6 + 0.28 * len(groups))
     for at, values in enumerate(groups.values()):
         axes.plot(values, [at] * len(values), "o", color=BLUE, markersize=4.5, alpha=0.7)
         axes.plot([np.mean(values)] * 2, [at - 0.3, at + 0.3], color=ORANGE, linewidth=2)
     axes.set_yticks(range(len(groups)), list(groups))
     axes.invert_yaxis()
+    if log:
+        axes.set_xscale("symlog", linthresh=0.1)
     axes.grid(axis="y", color=GREY, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.set(xlabel=label, xlim=(0, None))
