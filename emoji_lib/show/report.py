@@ -148,8 +148,9 @@ def variations(runs: pd.DataFrame) -> pd.DataFrame:
     for about, mine in runs.groupby("about", sort=False):
         cells = table[about] = {("", "collapsed"): f"{(mine['status'] == 'collapsed').sum()} of {len(mine)}"}
         for (key, title), encoder in itertools.product(columns.items(), TRUSTED):
-            cells[title, encoder] = spread(mine[f"scores.{encoder}.{key}"].dropna().tolist())
-        cells["pixels", "near copies"] = spread(mine["scores.memorised"].dropna().tolist())
+            values = mine[f"scores.{encoder}.{key}"].dropna()
+            cells[title, encoder] = spread((values if key == "kid" else values.round(2)).tolist())
+        cells["pixels", "near copies"] = spread(mine["scores.memorised"].dropna().round(2).tolist())
     return _frame(table)
 
 

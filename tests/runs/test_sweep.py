@@ -106,9 +106,7 @@ def test_settings_that_are_words_stand_in_the_table_and_the_picture(tmp_path):
 
 
 def test_the_records_of_a_sweep_are_the_newest_good_run_of_each_row_and_seed(tmp_path):
-    with pytest.raises(
-        BadInput, match=r"no run of blog-ladder in .* yet: `python -m emoji_lib sweep NAME` makes"
-    ):
+    with pytest.raises(BadInput, match=r"no run of blog-ladder in .* yet: `python -m emoji_lib sweep NAME` makes"):
         sweep.records("blog-ladder", tmp_path)
     for started, (row, seed, status) in enumerate(
         [(12, 0, "finished"), (1, 1, "collapsed"), (1, 0, "finished"), (1, 0, "finished"), (2, 0, "interrupted")]
