@@ -28,7 +28,9 @@ def states(name: str, out: Path = RESULTS) -> Iterator[tuple[experiments.Experim
             images = _images(mine[0].parameters)
             seconds = images and float(len(mine) * images * an_image[row.notebook])
         state = found[1]["status"] if found else "not run"
-        state = f"{row.seeds - len(mine)} of {row.seeds} seeds" if row.seeds > 1 and mine else state
+        if row.seeds > 1 and mine:
+            good = {run["seed"] for _, run in runs if run["experiment"] == row.name and run["status"] in GOOD}
+            state = f"{len(good)} of {row.seeds} seeds"
         yield row, state, len(mine), seconds
 
 
