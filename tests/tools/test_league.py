@@ -139,6 +139,7 @@ def test_ours_draw_what_they_should(place, monkeypatch):
     (layered,) = player.players(["layered"])
     samples, facts = player.train(layered, 0.0, 0, place / "work")
     assert facts["images_seen"] == 0
+    assert facts["core_share"] > 0
     assert [Image.open(path).size for path in samples.glob("*.png")] == [(72, 72)] * 3
 
 

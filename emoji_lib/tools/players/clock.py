@@ -5,6 +5,7 @@ Imported before the player's own libraries, so that loading these counts.
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -43,8 +44,9 @@ class Turn:
         return np.stack([np.asarray(Image.open(path)) for path in sorted(self.data.glob("**/*.png"))])
 
     def trained(self, images_seen: int) -> None:
-        """Training has ended: the clock stops."""
-        self._note(images_seen=images_seen)
+        """Training has ended: the clock stops. How much of a core it had tells whether other work was beside it."""
+        share = sum(os.times()[:4]) / (time.monotonic() - START)  # seconds of this process and of those it waited for
+        self._note(images_seen=images_seen, core_share=round(share, 2))
 
     def draw(self, draw: Callable[[int], np.ndarray]) -> None:
         """Write `n` pictures; `draw` makes so many, uint8 `[N, H, W, C]`, and its time alone is noted."""
