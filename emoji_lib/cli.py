@@ -404,14 +404,15 @@ def bench(
 @command("league baseline keras-dcgan --minutes 25")
 def league(names: Players = (), minutes: Each = 25.0, seed: Seed = 0, out: Rows = None, as_json: Json = False) -> None:
     """GANs and diffusion models, ours and others', at equal time."""
+    from emoji_lib.runs import league as kept
     from emoji_lib.tools import league as games
 
-    out, played = (out or games.LEAGUE).resolve(), []
+    out, played = (out or kept.LEAGUE).resolve(), []
     for row in games.play(names, minutes, seed, out):
         played.append(row)
         if not as_json and "error" in row:
             print(f"{row['player']} has no scores: {row['error']}", flush=True)
-    _show(played, as_json, [games.rows(out).to_string(index=False)])
+    _show(played, as_json, [kept.table(out).to_string(index=False)])
 
 
 command_line = typer.main.get_command(app)

@@ -12,14 +12,15 @@ from emoji_lib.data.emoji import ROOT
 from emoji_lib.measure.features import ENCODERS, TRUSTED
 from emoji_lib.measure.text_match import KINDS
 from emoji_lib.numbers import kid, number, spread
-from emoji_lib.runs import experiments
+from emoji_lib.runs import experiments, league
 from emoji_lib.runs.record import GOOD, RESULTS, dirty, runs_in
 
 README = ROOT / "README.md"
 Runs = list[tuple[Path, dict]]
 GALLERY = Path(__file__).with_name("gallery.html")
-BEGIN, END = "<!-- results: begin (python -m emoji_lib table) -->", "<!-- results: end -->"
+PARTS = ("results", "league")  # of the README, that are made here
 WIDTHS = {"sample": 200, "loss": 130}  # pixels
+STRIP = 264  # pixels
 COLUMNS = ("samples", "run", "losses")
 SETTINGS = {
     "batch_size": "batch",
@@ -51,6 +52,25 @@ def table(runs: Runs) -> str:
             folder, record = of[min(of)]
             rows.append(_row(folder, record, _link(folder), [mine for _, mine in of.values()]))
     return _table(COLUMNS, rows)
+
+
+def peers(results: Path) -> str:
+    """The README's Markdown: a row for each player of the league with scores, by its rows over white."""
+    lines = []
+    for name, seeds in league.standing(results).items():
+        first, scores = seeds[0], seeds[0]["scores"][league.FLAT]
+        link = _link(league.place(name, first["seed"], results))
+        facts = [
+            f"{number(first['images_seen'])} images seen",
+            f"{scores['samples']:,} samples in {_clock(first['sampling_seconds'])}",
+        ]
+        facts += [f"{len(seeds)} seeds"] if len(seeds) > 1 else []
+        told = [spread(league.kids(seeds, by)) if len(seeds) > 1 else kid(scores[by]) for by in TRUSTED]
+        covered = [number(scores[by].get("coverage")) for by in TRUSTED]
+        who = f"**{name}**<br><sub>{'<br>'.join(facts)}</sub>"
+        strip = f'<img src="{link}/strip.png" width="{STRIP}">'
+        lines.append([strip, who, "<br>".join(told), "<br>".join(covered), f"{scores['memorised']:.0%}"])
+    return _table(("first eight samples", "player", "KID", "coverage", "near copies"), lines)
 
 
 def _unchanged(name: str, runs: Runs) -> Runs:
@@ -248,12 +268,19 @@ def _clock(seconds: float) -> str:
 
 def updated(readme: Path = README, results: Path = RESULTS) -> dict[Path, tuple[str, str]]:
     """Every page that is made from the run folders, as it is and as they would have it."""
-    text = readme.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise BadInput(f"{readme.name} needs one line {BEGIN!r} and one line {END!r} around its results")
-    before, rest = text.split(BEGIN)
     runs = kept(results)
+    old = new = readme.read_text(encoding="utf-8")
+    for part, rows in zip(PARTS, (table(runs), peers(results / league.LEAGUE.name)), strict=True):
+        begin, end = marks(part)
+        if new.count(begin) != 1 or new.count(end) != 1:
+            raise BadInput(f"{readme.name} needs one line {begin!r} and one line {end!r} around its {part}")
+        new = f"{new.split(begin)[0]}{begin}\n{rows}\n{end}{new.split(end)[1]}"
     pages = {results / "README.md": log(runs), results / "index.html": gallery(runs)}
     pages |= {folder / "README.md": page(folder, record) for folder, record in runs}
-    found = {path: (path.read_text(encoding="utf-8") if path.is_file() else "", new) for path, new in pages.items()}
-    return {readme: (text, f"{before}{BEGIN}\n{table(runs)}\n{END}{rest.split(END)[1]}"), **found}
+    found = {path: (path.read_text(encoding="utf-8") if path.is_file() else "", made) for path, made in pages.items()}
+    return {readme: (old, new), **found}
+
+
+def marks(part: str) -> tuple[str, str]:
+    """The lines of the README between which this part stands."""
+    return f"<!-- {part}: begin (python -m emoji_lib table) -->", f"<!-- {part}: end -->"

@@ -7,27 +7,25 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
-import pandas as pd
 import torch
 
 from emoji_lib import BadInput, RunFailed
 from emoji_lib.data import emoji, pixels
 from emoji_lib.files import held, write_whole
 from emoji_lib.measure import protocol
-from emoji_lib.measure.features import TRUSTED
-from emoji_lib.numbers import kid, number
-from emoji_lib.runs.record import RESULTS, RUNS, code, versions
+from emoji_lib.runs import league
+from emoji_lib.runs.record import RUNS, code, versions
 from emoji_lib.show import plots, sampler
 from emoji_lib.tools import player as players
 from emoji_lib.train import device as machine
 
-LEAGUE, WORK = RESULTS / "league", RUNS / "league"
-FLAT = 64  # pixels a side of RGBA samples over white, which are scored beside those of RGB players
+WORK = RUNS / "league"
+SIDE = 64  # pixels of RGBA samples over white, which are scored beside those of RGB players
 SHOWN = 8
 
 
 def play(
-    names: Iterable[str], minutes: float, seed: int, out: Path = LEAGUE, work: Path | None = None
+    names: Iterable[str], minutes: float, seed: int, out: Path = league.LEAGUE, work: Path | None = None
 ) -> Iterator[dict]:
     """The rows of these players, of all where none is named; a row that is there is not made again.
 
@@ -35,43 +33,18 @@ def play(
     """
     sampler.check(players.SAMPLES, seed)
     work = work or WORK
-    folders = {out / f"{one.name}-s{seed}": one for one in players.players(names)}
+    folders = {league.place(one.name, seed, out): one for one in players.players(names)}
     for folder in folders:
-        if _is_row(folder) and (given := _read(folder)["minutes"]) != minutes:
+        if league.is_row(folder) and (given := league.read(folder)["minutes"]) != minutes:
             raise BadInput(f"{folder} is a row of {given:g} minutes, not {minutes:g}: remove it, or give another --out")
     for folder, one in folders.items():
         folder.mkdir(parents=True, exist_ok=True)
         with held(folder):
-            if not _is_row(folder):
+            if not league.is_row(folder):
                 print(f"{one.name}: {minutes:g} min, then its samples and scores", file=sys.stderr, flush=True)
                 text = json.dumps(_row(one, minutes, seed, folder, work), indent=2, ensure_ascii=False) + "\n"
                 write_whole(folder / "row.json", lambda partial, text=text: partial.write_text(text, encoding="utf-8"))
-        yield _read(folder)
-
-
-def rows(results: Path = LEAGUE) -> pd.DataFrame:
-    """The table: a row for each player, seed and mode, in the order of the first encoder's KID within a mode."""
-    table = []
-    for row in (_read(path.parent) for path in results.glob("*/row.json")):
-        for mode, found in (row.get("scores") or {"–": {}}).items():
-            encoders = {name: found.get(name, {}) for name in TRUSTED}
-            cells = {"player": row["player"], "seed": row["seed"], "mode": mode}
-            cells["images seen"] = number(row.get("images_seen"))
-            cells |= {f"KID {name}": kid(one) for name, one in encoders.items()}
-            cells |= {f"coverage {name}": number(one.get("coverage")) for name, one in encoders.items()}
-            cells["near copies"] = number(found.get("memorised"))
-            cells["sampling (s)"] = number(row.get("sampling_seconds"))
-            cells["error"] = row.get("error", "").partition("\n")[0]
-            table.append((mode, encoders[TRUSTED[0]].get("kid", float("inf")), row["player"], row["seed"], cells))
-    return pd.DataFrame([cells for *_, cells in sorted(table, key=lambda one: one[:4])])
-
-
-def _is_row(folder: Path) -> bool:
-    return (folder / "row.json").is_file()
-
-
-def _read(folder: Path) -> dict:
-    return json.loads((folder / "row.json").read_text(encoding="utf-8"))
+        yield league.read(folder)
 
 
 def _row(one: players.Player, minutes: float, seed: int, folder: Path, work: Path) -> dict:
@@ -89,8 +62,8 @@ def _row(one: players.Player, minutes: float, seed: int, folder: Path, work: Pat
         found = {f"{one.mode} {one.size}": score(samples)}
         if one.mode == "RGBA":
             flat = samples.with_name("rgb")
-            sampler.save(pixels.over(pixels.resize(images, FLAT), premultiplied=False), flat, origin)
-            found[f"RGB {FLAT}"] = score(flat)
+            sampler.save(pixels.over(pixels.resize(images, SIDE), premultiplied=False), flat, origin)
+            found[league.FLAT] = score(flat)
     except (BadInput, RunFailed) as error:
         return row | {"error": str(error)}
     return row | facts | {"scores": found}

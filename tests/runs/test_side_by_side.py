@@ -18,7 +18,8 @@ def open_runs(begin, out: Path, readme: Path) -> None:
 
 def test_eight_at_once(tmp_path):
     readme = tmp_path / "front.md"
-    readme.write_text(f"before\n{table.BEGIN}\n{table.END}\nafter\n", encoding="utf-8")
+    marks = [mark for part in table.PARTS for mark in table.marks(part)]
+    readme.write_text("\n".join(["before", *marks, "after\n"]), encoding="utf-8")
     context = multiprocessing.get_context("fork")
     begin = context.Barrier(8)  # nobody starts before all eight are there
     writers = [context.Process(target=open_runs, args=(begin, tmp_path, readme)) for _ in range(8)]
@@ -34,4 +35,4 @@ def test_eight_at_once(tmp_path):
     text = readme.read_text(encoding="utf-8")
     assert text.startswith("before\n")
     assert text.endswith("after\n")
-    assert text.count(table.BEGIN) == text.count(table.END) == 1
+    assert [text.count(mark) for mark in marks] == [1] * len(marks)

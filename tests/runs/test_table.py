@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from emoji_lib import BadInput
-from emoji_lib.runs import experiments, record, table
+from emoji_lib.runs import experiments, league, record, table
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_several_seeds_are_one_row_with_their_spread(results):
 
 def test_a_stale_readme_is_noticed_and_the_rest_of_it_kept(results, tmp_path):
     readme = tmp_path / "front.md"
-    readme.write_text(f"before\n{table.BEGIN}\n{table.END}\nafter\n")
+    readme.write_text("\n".join(["before", *(mark for part in table.PARTS for mark in table.marks(part)), "after\n"]))
     old, new = table.updated(readme, results)[readme]
     assert old != new
     assert new.startswith("before\n")
@@ -78,6 +78,27 @@ def test_a_stale_readme_is_noticed_and_the_rest_of_it_kept(results, tmp_path):
     readme.write_text("no markers")
     with pytest.raises(BadInput, match="needs one line"):
         table.updated(readme, results)
+
+
+def test_peers_are_in_the_order_of_their_distance_and_failures_left_out(tmp_path):
+    for player, seed, kid in (("far", 0, 2.0), ("near", 0, 0.5), ("near", 1, 0.9), ("broken", 0, None)):
+        one = {"kid": kid, "kid_low": 0.0, "kid_high": 1.0, "coverage": 0.25}
+        scores = {league.FLAT: {"contrast": one, "groups": one, "memorised": 0.05, "samples": 1000}} if kid else {}
+        row = {"player": player, "seed": seed, "minutes": 25, "images_seen": 3200, "sampling_seconds": 61.0}
+        (tmp_path / f"{player}-s{seed}").mkdir()
+        (tmp_path / f"{player}-s{seed}" / "row.json").write_text(json.dumps(row | {"scores": scores}))
+    near, far = table.peers(tmp_path).splitlines()[2:]
+    assert "**near**<br><sub>3,200 images seen<br>1,000 samples in 1 min 1 s<br>2 seeds</sub>" in near
+    assert near.endswith("|0.7 (0.5 to 0.9)<br>0.7 (0.5 to 0.9)|0.25<br>0.25|5%|")
+    assert far.endswith("|2 ±0.5<br>2 ±0.5|0.25<br>0.25|5%|")
+
+
+def test_a_row_of_another_shape_is_one_error(tmp_path):
+    (tmp_path / "x-s0").mkdir()
+    for text in ("[]", "{}", "no JSON", '{"player": "x", "seed": "none", "minutes": 1}'):
+        (tmp_path / "x-s0" / "row.json").write_text(text)
+        with pytest.raises(BadInput, match="x-s0 holds no row of the league"):
+            table.peers(tmp_path)
 
 
 def test_a_run_has_a_page_with_all_of_it(results):

@@ -10,6 +10,7 @@ from PIL import Image
 
 from emoji_lib import BadInput, RunFailed
 from emoji_lib.cli import main
+from emoji_lib.runs import league as rows
 from emoji_lib.tools import league, player
 
 KEPT = player.PLAYERS
@@ -82,7 +83,7 @@ def test_a_row_has_scores_and_is_made_once(place, capsys):
     assert main([*typed, "--json"]) == 0
     assert [one["player"] for one in json.loads(capsys.readouterr().out)] == ["noise", "broken"]
 
-    table = league.rows(place / "rows")
+    table = rows.table(place / "rows")
     assert table[["player", "mode"]].values.tolist() == [["noise", "RGB 64"], ["noise", "RGBA 72"], ["broken", "–"]]
     assert table["KID groups"].str.contains("±").tolist() == [True, True, False]
     assert table["error"].tolist() == ["", "", "ended with code 1 and 0 of 60 pictures"]

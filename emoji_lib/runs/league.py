@@ -1,0 +1,69 @@
+"""The league's rows (`tools/league.py` makes them): what each player drew after equal time, as tables."""
+
+import json
+from operator import itemgetter
+from pathlib import Path
+
+import pandas as pd
+
+from emoji_lib import BadInput
+from emoji_lib.measure.features import TRUSTED
+from emoji_lib.numbers import kid, number
+from emoji_lib.runs.record import RESULTS
+
+LEAGUE = RESULTS / "league"
+FLAT = "RGB 64"  # the mode that all players share: RGBA samples are also scored over white, at this size
+
+
+def place(player: str, seed: int, results: Path = LEAGUE) -> Path:
+    """The folder of a row, with `row.json` and, where there are scores, `strip.png`, its first eight samples."""
+    return results / f"{player}-s{seed}"
+
+
+def is_row(folder: Path) -> bool:
+    return (folder / "row.json").is_file()
+
+
+def read(folder: Path) -> dict:
+    """A row. Raises `BadInput` where it is none."""
+    try:
+        row = json.loads((folder / "row.json").read_text(encoding="utf-8"))
+        return {"player": str(row["player"]), "seed": int(row["seed"]), "minutes": float(row["minutes"])} | row
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{folder} holds no row of the league ({error!r}): remove it, and play it again") from error
+
+
+def rows(results: Path = LEAGUE) -> list[dict]:
+    """All rows, by player and seed."""
+    return sorted((read(path.parent) for path in results.glob("*/row.json")), key=itemgetter("player", "seed"))
+
+
+def table(results: Path = LEAGUE) -> pd.DataFrame:
+    """A row for each player, seed and mode, in the order of the first encoder's KID within a mode."""
+    lines = []
+    for row in rows(results):
+        for mode, found in (row.get("scores") or {"–": {}}).items():
+            encoders = {name: found.get(name, {}) for name in TRUSTED}
+            cells = {"player": row["player"], "seed": row["seed"], "mode": mode}
+            cells["images seen"] = number(row.get("images_seen"))
+            cells |= {f"KID {name}": kid(one) for name, one in encoders.items()}
+            cells |= {f"coverage {name}": number(one.get("coverage")) for name, one in encoders.items()}
+            cells["near copies"] = number(found.get("memorised"))
+            cells["sampling (s)"] = number(row.get("sampling_seconds"))
+            cells["error"] = row.get("error", "").partition("\n")[0]
+            lines.append((mode, encoders[TRUSTED[0]].get("kid", float("inf")), row["player"], row["seed"], cells))
+    return pd.DataFrame([cells for *_, cells in sorted(lines, key=lambda one: one[:4])])
+
+
+def standing(results: Path = LEAGUE) -> dict[str, list[dict]]:
+    """The rows with scores by player, seeds in order; first whose first encoder's mean KID over white is lowest."""
+    players = {}
+    for row in rows(results):
+        if FLAT in row.get("scores", {}):
+            players.setdefault(row["player"], []).append(row)
+    return dict(sorted(players.items(), key=lambda one: sum(kids(one[1], TRUSTED[0])) / len(one[1])))
+
+
+def kids(seeds: list[dict], encoder: str) -> list[float]:
+    """The distances over white of a player's rows."""
+    return [row["scores"][FLAT][encoder]["kid"] for row in seeds]
