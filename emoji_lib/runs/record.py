@@ -201,6 +201,8 @@ def find_run(name: str, holding: str = "record.json") -> Path:
     chosen = newest(name, [run for run in runs if run[1]["status"] in GOOD and (run[0] / holding).is_file()])
     if chosen:
         return chosen[0]
-    near = nearest(name, {folder.name for folder, _ in runs} | {record["experiment"] for _, record in runs})
+    known = {folder.name for folder, _ in runs} | {record["experiment"] for _, record in runs}
+    if name in known:
+        raise BadInput(f"no finished run of {name!r} keeps {holding}: run it again, or name another")
     way_out = "Give a run's folder, or an experiment that has been run"
-    raise BadInput(f"no run {name!r} that holds {holding}{near}. {way_out}")
+    raise BadInput(f"no run {name!r} that holds {holding}{nearest(name, known)}. {way_out}")

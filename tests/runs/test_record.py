@@ -69,14 +69,14 @@ def test_runs_are_found_by_folder_name_or_experiment(run, tmp_path, monkeypatch)
     monkeypatch.setattr(record, "RUNS", tmp_path / "none")
     assert record.find_run(str(run.folder)) == run.folder
     assert record.find_run(run.folder.name) == run.folder
-    with pytest.raises(BadInput, match="no run '02-test'"):
+    with pytest.raises(BadInput, match=r"no finished run of '02-test' keeps record\.json"):
         record.find_run("02-test")
     run.note(status="finished")
     assert record.find_run("02-test") == run.folder
     later = record.create("02-test", "02_improved_gan", "", {"seed": 7}, tmp_path, changed={"steps": 3})
     record.write_record(later, record.read_record(later) | {"status": "finished"})
     assert record.find_run("02-test") == run.folder
-    with pytest.raises(BadInput, match=r"holds generator\.safetensors"):
+    with pytest.raises(BadInput, match=r"no finished run of '02-test' keeps generator\.safetensors"):
         record.find_run("02-test", "generator.safetensors")
     with pytest.raises(BadInput, match=r"no run '02-tst' that holds record.json \(did you mean '02-test'\?\)"):
         record.find_run("02-tst")
