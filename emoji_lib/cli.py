@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from emoji_lib import BadInput, RunFailed
+from emoji_lib.files import home, write_text
 
 # Commands import what they need when they run, so that `--help` and `data` answer without waiting for torch.
 PROGRAM = "python -m emoji_lib"
@@ -20,7 +21,7 @@ app = typer.Typer(help="A laboratory for emoji GANs.", add_completion=False, ric
 
 
 def _path(given: str | Path) -> Path:
-    return Path(given).expanduser()
+    return home(given)
 
 
 def _at_least(least: int) -> Callable:
@@ -131,8 +132,6 @@ def run(
     from emoji_lib.runs import experiments
 
     plan = experiments.plan(name, dict(pairs) | ({} if seed is None else {"seed": seed}))
-    if not 0 <= plan.parameters.get("seed", 0) < 2**32:
-        raise BadInput(f"seed {plan.parameters['seed']} is not between 0 and 2**32 - 1")
 
     from emoji_lib.runs import runner  # only now: it takes a while
     from emoji_lib.runs.record import BOARD_VARIABLE, read_record
@@ -238,8 +237,9 @@ def blind(
         return
     reading.make(find_run(run, sampler.WEIGHTS), out)
     print(
-        f"unseen.png and choices.json in {out}/; a reader answers in JSON, {{number: name}}: `blind {run} answers.json`"
+        f"unseen.png and choices.json in {out}/; a reader answers in JSON, {{number: name}}, in a file of their name:"
     )
+    print(f"`blind {run} NAME.json --out {out}`")
 
 
 @command("translate face.png --out cartoons")
@@ -287,7 +287,8 @@ def evaluate(
         row = f"{protocol.SAMPLES:,} samples of seed {protocol.SEED} against what the run learned from, {learned!r}"
         raise BadInput(f"--keep writes a row of the results table: {row}; leave out --reference, --n, --seed or --keep")
     found = protocol.evaluate(seen, real) | {"seed": seed}
-    rows = {target: found} | ({} if alone else protocol.reference_rows(real))
+    known = {} if alone else protocol.reference_rows(real)
+    rows = {f"{target}/" if target in known else target: found} | known  # a folder may be called noise
     if keep:
         record = read_record(folder)
         write_record(folder, record | {"scores": record["scores"] | found})
@@ -309,7 +310,6 @@ def encoders(out: Out = None, steps: Steps = None) -> None:
 @command("table --check")
 def table(check: Check = False) -> None:
     """Write the README's results table from the kept runs."""
-    from emoji_lib.files import write_whole
     from emoji_lib.runs import table as results
 
     stale = {path: new for path, (old, new) in results.updated().items() if old != new}
@@ -317,7 +317,7 @@ def table(check: Check = False) -> None:
         names = ", ".join(str(path.relative_to(results.ROOT)) for path in stale)
         raise BadInput(f"stale against results/: {names}; `{PROGRAM} table` renews it")
     for path, new in stale.items():
-        write_whole(path, lambda partial, new=new: partial.write_text(new, encoding="utf-8"))
+        write_text(path, new)
         print(f"{path.relative_to(results.ROOT)}: renewed")
     print("the README's results table and results/README.md are in step with results/")
 

@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, and run folders that one process has to itself."""
 
 import contextlib
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +9,21 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from emoji_lib import BadInput
+
+
+def home(path: str | Path) -> Path:
+    """The path with its `~` in full; as it is where nobody has that name."""
+    return Path(os.path.expanduser(path))  # that of pathlib raises
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_whole` for text."""
+    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path, facts: dict) -> None:
+    """`write_whole` for facts."""
+    write_text(path, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
@@ -24,11 +40,12 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with contextlib.suppress(OSError):  # some file systems sync no folders; the file is in place
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def _lock(path: Path) -> FileLock:
@@ -42,7 +59,9 @@ def held(path: Path) -> Iterator[None]:
     lock = _lock(path)
     try:
         lock.acquire(timeout=0.2, poll_interval=0.01)  # somebody may be in the middle of `is_held`
-    except (Timeout, PermissionError):  # held by another process, or by another user's
+    except (Timeout, PermissionError) as error:  # held by another process, or by another user's
+        if isinstance(error, PermissionError) and not os.path.exists(lock.lock_file):
+            raise  # nobody holds it: the folder cannot be written to
         raise BadInput(f"{path} is being worked on by another process; wait for its end, or stop it") from None
     except OSError:  # some network file systems have no such locks: there, nobody is kept out
         Path(lock.lock_file).unlink(missing_ok=True)

@@ -5,7 +5,7 @@ def number(value: float | None) -> str:
     """Three digits that mean something; a dash where there is no value."""
     if value is None:
         return "–"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def kid(scores: dict, key: str = "kid") -> str:

@@ -57,7 +57,7 @@ def test_list_shows_every_experiment(capsys):
         ("run 02-quick -p epocs 3", "did you mean 'epochs'?"),
         ("run 02-quick -p epochs three", "epochs is "),
         ("run 02-quick -p epochs", "'-p' requires 2 arguments"),
-        ("run 02-quick --seed -1", "seed -1 is not between 0 and 2**32 - 1"),
+        ("run 02-quick --seed -1", "seed -1 is not between 0 and 4,294,967,295"),
         (f"run 02-quick --seed {2**64}", f"seed {2**64} is not between"),
         ("run 02-quick -p seed -1", "seed -1 is not between"),
         ("run 02-quik", "did you mean '02-quick'?"),
@@ -196,6 +196,18 @@ def test_only_scores_of_the_protocol_are_kept(other, run, monkeypatch, capsys):
     assert record.read_record(run)["scores"] == {}
     assert main([*kept, "--n", "60", "--reference", "faces"]) == 0
     assert record.read_record(run)["scores"] == {"samples": 60, "seed": 0}
+
+
+def test_a_folder_called_as_a_reference_row_is_shown_beside_it(draw_png, tmp_path, monkeypatch, capsys):
+    draw_png(tmp_path / "noise" / "a.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(protocol, "evaluate", lambda shown, reference: {"samples": len(shown)})
+    monkeypatch.setattr(protocol, "reference_rows", lambda reference: {"noise": {"samples": 300}})
+    assert main(["evaluate", "noise", "--json"]) == 0
+    assert {name: row["samples"] for name, row in json.loads(capsys.readouterr().out).items()} == {
+        "noise/": 1,
+        "noise": 300,
+    }
 
 
 @pytest.mark.parametrize("panel", ["missing/x.png", "file.txt/x.png", "x.jpg", "folder.png"])

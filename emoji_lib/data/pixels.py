@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def open_image(path: Path) -> Image.Image:
             if image.mode[0] in "IF":  # Pillow would clip these to 0..255 without a word
                 raise ValueError(f"it has more than 8 bits a channel, mode {image.mode}")
             return ImageOps.exif_transpose(image).convert("RGBA")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what Pillow raises on bad files
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:  # Pillow's
         raise BadInput(f"{path} is not a readable image ({error}); replace it by a PNG or a JPEG") from error
 
 

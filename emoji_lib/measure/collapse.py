@@ -87,10 +87,5 @@ class Monitor:
         )
 
     @property
-    def best(self) -> bool:
-        """Whether no evaluation before had as much coverage as the last one."""
-        return all(one["coverage"] < self.trace[-1]["coverage"] for one in self.trace[:-1])
-
-    @property
     def collapsed(self) -> bool:
         return collapsed(self.trace, self.quarter)

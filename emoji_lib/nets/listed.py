@@ -38,5 +38,5 @@ def read_layer(text: str) -> nn.Module:
             raise TypeError(f"{kind} is no layer")
         named = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
         return kind(*map(ast.literal_eval, call.args), **named)
-    except (AttributeError, SyntaxError, TypeError, ValueError) as error:
+    except (AttributeError, RuntimeError, SyntaxError, TypeError, ValueError) as error:
         raise BadInput(f"{text!r} is not a layer of torch.nn with plain arguments ({error})") from error

@@ -14,6 +14,9 @@ from emoji_lib import BadInput, nearest
 from emoji_lib.data.emoji import ROOT, locate
 from emoji_lib.runs.record import differences
 
+# A CPU's random numbers take no larger seed, or the same as for a smaller one.
+LIMITS = {"seed": 2**32 - 1, "eval_samples": 100_000}
+
 NOTEBOOKS = ROOT / "notebooks"
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -210,6 +213,9 @@ def plan(name: str, given: dict) -> Plan:
     defaults = {key: parameter.default for key, parameter in known.items()}
     named = defaults | experiment.parameters
     wanted = named | check(given, known, experiment.notebook)
+    for key, most in LIMITS.items():
+        if not 0 <= wanted.get(key, 0) <= most:
+            raise BadInput(f"{key} {wanted[key]} is not between 0 and {most:,}")
     injected = {key: value for key, value in wanted.items() if value != defaults[key]}
     changed = {key: value for key, value in wanted.items() if value != named[key] and key not in ("seed", "device")}
     return Plan(experiment, wanted, injected, changed)

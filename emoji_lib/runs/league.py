@@ -20,8 +20,9 @@ def place(player: str, seed: int, results: Path = LEAGUE) -> Path:
     return results / f"{player}-s{seed}"
 
 
-def is_row(folder: Path) -> bool:
-    return (folder / "row.json").is_file()
+def played(folder: Path) -> bool:
+    """Whether there is a row with scores; what failed may be tried again."""
+    return (folder / "row.json").is_file() and "error" not in read(folder)
 
 
 def read(folder: Path) -> dict:

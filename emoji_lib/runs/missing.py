@@ -17,6 +17,7 @@ from emoji_lib.runs.record import GOOD, RESULTS, runs_in
 from emoji_lib.train.device import pick
 
 GRACE = 30.0  # seconds a run gets to put down its checkpoint
+ENDS = {0: "finished", 130: "interrupted", -signal.SIGTERM: "interrupted"}  # the last: stopped before it listened
 
 
 def waiting(out: Path = RESULTS, names: Iterable[str] = (), *, again: bool = False) -> list[tuple[Plan, bool]]:
@@ -76,7 +77,7 @@ def run_missing(
             for name, (process, claim) in list(running.items()):
                 if process.poll() is not None:
                     claim.close()
-                    ended[name] = {0: "finished", 130: "interrupted"}.get(process.returncode, "failed")
+                    ended[name] = ENDS.get(process.returncode, "failed")
                     del running[name]
             time.sleep(0.2)
     finally:
@@ -95,7 +96,8 @@ def _begin(plan: Plan, out: Path, device: str, jobs: int, again: bool, claim: co
     except BadInput:
         return None
     for begun in (begun for other, begun in waiting(out, [name], again=again) if other.seed == plan.seed):
-        resume, where = ["--resume"] if begun else [], ["-p", "device", device] if device else []
+        resume = ["--resume"] if begun else []
+        where = ["-p", "device", device] if device and "device" in plan.parameters else []
         return side_by_side(["run", name, *seed, "--out", str(out), *resume, *where], jobs)
     return None
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from emoji_lib import BadInput, nearest
 from emoji_lib.data.emoji import ROOT
-from emoji_lib.files import held, write_whole
+from emoji_lib.files import held, home, write_json
 
 RESULTS, RUNS = ROOT / "results", ROOT / "runs"
 FOLDER_VARIABLE = "EMOJI_RUN"  # how the runner tells a notebook's kernel which folder is its own
@@ -92,10 +92,11 @@ def create(
     """
     made_by = code()
     name = f"{experiment}-{made_by['commit'][:7] or 'nocommit'}-s{parameters.get('seed', 0)}"
+    out.mkdir(parents=True, exist_ok=True)
     for attempt in itertools.count(1):
         folder = out / (name if attempt == 1 else f"{name}-{attempt}")
         with contextlib.suppress(FileExistsError):
-            folder.mkdir(parents=True)
+            folder.mkdir()
             break
     if until:
         until.enter_context(held(folder))
@@ -144,8 +145,7 @@ def todays_names(notebook: str, parameters: dict) -> dict:
 
 
 def write_record(folder: Path, record: dict) -> None:
-    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-    write_whole(folder / "record.json", lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_json(folder / "record.json", record)
 
 
 def differences(old: dict, new: dict, path: str = "") -> str:
@@ -192,8 +192,8 @@ def find_run(name: str, holding: str = "record.json") -> Path:
     `best` is the experiment `BEST`.
     """
     name = BEST if name == "best" else name
-    if (Path(name).expanduser() / "record.json").is_file():
-        return Path(name).expanduser()
+    if (home(name) / "record.json").is_file():
+        return home(name)
     runs = runs_in(RESULTS, RUNS)
     for folder, _ in reversed(runs):
         if folder.name == name:

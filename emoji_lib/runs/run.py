@@ -14,7 +14,7 @@ from emoji_lib import BadInput
 from emoji_lib.data import pixels
 from emoji_lib.data.batches import to_uint8
 from emoji_lib.data.emoji import EmojiSet
-from emoji_lib.files import write_whole
+from emoji_lib.files import write_text, write_whole
 from emoji_lib.nets.layers import architecture
 from emoji_lib.runs.record import FOLDER_VARIABLE, create, differences, read_record, todays_names, write_record
 from emoji_lib.train import device as machine
@@ -33,8 +33,9 @@ class Run:
     def __init__(self, notebook: str, parameters: dict):
         given = os.environ.get(FOLDER_VARIABLE)
         self.folder = Path(given) if given else create(notebook, notebook, "", parameters)
-        self.began = time.perf_counter()
-        self.resumed = "resumed" in read_record(self.folder)
+        record = read_record(self.folder)
+        self.began = time.perf_counter() - record["seconds"]  # as if all pieces had been one
+        self.resumed = "resumed" in record
         self.rows: list[dict] = []
         self.shown: list[tuple[int, np.ndarray]] = []
         self._metrics = self.folder / "metrics.jsonl"
@@ -64,7 +65,7 @@ class Run:
     def _forget(self) -> None:
         self.rows.clear()
         self.shown.clear()
-        made = (self.folder / name for name in ("collapse.json", "best.pt"))
+        made = (self.folder / name for name in ("collapse.json",))
         shown = (path for kind in ("*.png", "*.safetensors") for path in self.folder.glob(kind))
         for path in (self._metrics, *made, *shown, *self._checkpoints.paths()):
             path.unlink(missing_ok=True)
@@ -84,12 +85,9 @@ class Run:
             raise BadInput(f"{self.folder.name} cannot be resumed, it was begun with other settings: {apart}")
         lines = self._metrics.read_text(encoding="utf-8").splitlines() if self._metrics.exists() else []
         self.rows = list(map(json.loads, lines[: state.pop("rows")]))
-        self._text("metrics.jsonl", "".join(json.dumps(row) + "\n" for row in self.rows))
+        write_text(self._metrics, "".join(json.dumps(row) + "\n" for row in self.rows))
         self.shown = [(step, images.numpy()) for step, images in state.pop("shown")]
         return state
-
-    def _text(self, name: str, text: str) -> None:
-        write_whole(self.folder / name, lambda partial: partial.write_text(text, encoding="utf-8"))
 
     def _configuration(self) -> dict:
         """What must be the same for a run to go on; the device need not be."""
@@ -116,13 +114,14 @@ class Run:
 
     def trace(self, trace: list[dict[str, float]]) -> None:
         """Keep what a monitor saw so far, as `collapse.json`."""
-        self._text("collapse.json", json.dumps(trace, indent=1) + "\n")
+        write_text(self.folder / "collapse.json", json.dumps(trace, indent=1) + "\n")
 
-    def checkpoint(self, step: int, state: dict, best: bool = False) -> None:
+    def checkpoint(self, step: int, state: dict) -> None:
         """A checkpoint to resume from, with what this run has written so far."""
         shown = [(at, torch.from_numpy(images)) for at, images in self.shown]
         mine = {"rows": len(self.rows), "shown": shown, "configuration": self._configuration()}
-        self._checkpoints.save(step, state | mine, best)
+        self._checkpoints.save(step, state | mine)
+        self.note(seconds=self._seconds())  # whoever is killed says no more
 
     def trained(self, **facts) -> None:
         """Totals of the training loop."""
@@ -153,5 +152,7 @@ class Run:
             watcher.close()
         record.pop("process", None)
         status = "collapsed" if record.pop("collapsed", False) else "finished"
-        seconds = round(time.perf_counter() - self.began, 1)
-        write_record(self.folder, record | {"status": status, "seconds": seconds})
+        write_record(self.folder, record | {"status": status, "seconds": self._seconds()})
+
+    def _seconds(self) -> float:
+        return round(time.perf_counter() - self.began, 1)

@@ -194,11 +194,11 @@ def store(folder: Path) -> Path:
     """
     record = read_record(folder)
     target = experiments.NOTEBOOKS / f"{record['notebook']}.ipynb"
-    executed, current = nbformat.read(folder / "notebook.ipynb", 4), nbformat.read(target, 4)
     if record["status"] != "finished":
         raise BadInput(f"{shown(folder)} is {record['status']}, so its outputs are not stored")
     if dirty(record):
         raise BadInput(f"{shown(folder)} ran code that no commit holds; commit it and run it again")
+    executed, current = nbformat.read(folder / "notebook.ipynb", 4), nbformat.read(target, 4)
     if len(_own_code(executed)) != sum(cell.cell_type == "code" for cell in executed.cells):
         raise BadInput(f"{shown(folder)} changed parameters; stored outputs come from the defaults")
     if fingerprint(executed) != fingerprint(current):

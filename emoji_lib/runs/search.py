@@ -33,7 +33,10 @@ def open_study(name: str, storage: str = ""):
     if "://" not in place:
         Path(place).parent.mkdir(parents=True, exist_ok=True)
         place = optuna.storages.JournalStorage(JournalFileBackend(place))
-    return optuna.create_study(storage=place, study_name=name, load_if_exists=True)
+    try:
+        return optuna.create_study(storage=place, study_name=name, load_if_exists=True)
+    except Exception as error:  # whatever a database's driver raises, or that there is none
+        raise BadInput(f"--storage {storage} cannot be used ({type(error).__name__}: {error})") from error
 
 
 def work(name: str, trials: int, storage: str = "", out: Path = RUNS) -> None:
@@ -84,8 +87,8 @@ def _objective(trial, name: str, out: Path) -> float:
     trial.set_user_attr("folder", str(folder))
     if record["status"] == "collapsed":
         raise optuna.TrialPruned(f"{folder.name} collapsed")
-    if not record["scores"]:
-        raise RunFailed(f"{folder.name} has no scores to compare: give `eval_samples` more than 0")
+    if not all("kid" in record["scores"].get(encoder, {}) for encoder in TRUSTED):
+        raise RunFailed(f"{folder.name} has no distances to compare: give `eval_samples` at least 50")
     return sum(record["scores"][encoder]["kid"] for encoder in TRUSTED) / len(TRUSTED)
 
 

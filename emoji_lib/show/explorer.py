@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from emoji_lib import BadInput
 from emoji_lib.data import emoji, pixels
 from emoji_lib.data.batches import in_parts, scale
-from emoji_lib.files import write_whole
+from emoji_lib.files import write_text
 from emoji_lib.nets.layered import NATIVE, Generator
 from emoji_lib.show import notebook, plots, sampler, vector
 
@@ -156,7 +156,7 @@ def save(path: Path, generator: Generator, latents: tuple[Tensor, Tensor], facts
     if path.suffix != ".svg":
         return sampler.save(draw(generator, shape, size, colours), path.parent, facts, [path.stem])[0]
     text = vector.svgs(generator, shape, facts, colours=colours)[0]
-    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_text(path, text)
     return path
 
 

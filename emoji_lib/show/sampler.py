@@ -14,11 +14,12 @@ from torch.nn import functional as F
 from emoji_lib import BadInput
 from emoji_lib.data import emoji, faces, pixels
 from emoji_lib.data.batches import in_parts
-from emoji_lib.files import write_whole
+from emoji_lib.files import home, write_text, write_whole
 from emoji_lib.measure import protocol, scores, translation
 from emoji_lib.measure.features import Views, views
 from emoji_lib.nets import layered, name_of
 from emoji_lib.nets.cyclegan import TRANSLATORS
+from emoji_lib.runs.experiments import LIMITS
 from emoji_lib.runs.record import differences, find_run, read_record
 from emoji_lib.runs.run import Run
 from emoji_lib.show import plots, vector
@@ -29,15 +30,14 @@ SIDES = (16, 2048)  # pixels a side that layers can be drawn at
 BETWEEN, WALKED = 12, 100  # pictures of a walk from one latent to the next, and latents of a walk at most
 FRAME = 80  # milliseconds
 TRANSLATES = "07-long"  # the experiment that the command `translate` uses where no run is named
-MOST = 100_000  # pictures in one go
 
 
 def check(n: int, seed: int) -> None:
     """Raises `BadInput` for a number of pictures or a seed that cannot be used."""
-    if not 1 <= n <= MOST:
-        raise BadInput(f"--n {n} is not between 1 and {MOST:,}")
-    if not 0 <= seed < 2**32:  # a CPU's random numbers take no other seed, or the same as for a smaller one
-        raise BadInput(f"--seed {seed} is not between 0 and 2**32 - 1")
+    if not 1 <= n <= LIMITS["eval_samples"]:
+        raise BadInput(f"--n {n} is not between 1 and {LIMITS['eval_samples']:,}")
+    if not 0 <= seed <= LIMITS["seed"]:
+        raise BadInput(f"--seed {seed} is not between 0 and {LIMITS['seed']:,}")
 
 
 def load(run: Path) -> tuple[nn.Module, dict]:
@@ -125,7 +125,7 @@ def write(
         for name in called:
             (out / f"{name}.svg").unlink(missing_ok=True)  # of other samples
         for name, text in zip(called, vector.svgs(generator, part, source, first) if svg else (), strict=False):
-            write_whole(out / f"{name}.svg", lambda partial, text=text: partial.write_text(text, encoding="utf-8"))
+            write_text(out / f"{name}.svg", text)
     return paths
 
 
@@ -153,7 +153,7 @@ def straight(generator: nn.Module, latents: Tensor, facts: dict, size: int | Non
     signed = lambda images: images * 2 - 1 if unit else images  # noqa: E731
     images = in_parts(lambda some: signed(generator(some, *given)), latents, most_at_once(size))
     if facts["mode"] == "RGBA":
-        images = pixels.unpremultiply(images) if facts["premultiplied"] else pixels.clean(images)
+        images = pixels.unpremultiply(images) if facts.get("premultiplied", True) else pixels.clean(images)
     return images
 
 
@@ -163,7 +163,7 @@ def translate(run: Path, paths: list[Path]) -> np.ndarray:
     network, facts = load(run)
     if type(network) not in TRANSLATORS.values():
         raise BadInput(f"{run.name} translates no faces; give a run of notebook 07, such as {TRANSLATES}")
-    given = np.concatenate([faces.prepared(path, facts["size"]) for path in paths])
+    given = np.concatenate([faces.prepared(path, facts.get("size", emoji.NATIVE)) for path in paths])
     return pixels.unpremultiply(translation.through(network, given))
 
 
@@ -229,7 +229,7 @@ def target(name: str, n: int, seed: int, reference: str = "") -> tuple[Views, pr
     Without a `reference` that is the selection a run learned from, and for a folder the train part of all emoji.
     """
     check(n, seed)
-    folder = Path(name).expanduser()
+    folder = home(name)
     if folder.is_dir() and not (folder / "record.json").is_file():
         images = emoji.open_library(folder).images
         if len(images) > n:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from emoji_lib import BadInput
 from emoji_lib.data import pixels, words
-from emoji_lib.files import write_whole
+from emoji_lib.files import write_json
 from emoji_lib.measure import text_match
 from emoji_lib.measure.protocol import SEED
 from emoji_lib.runs.record import read_record
@@ -40,20 +40,24 @@ def make(run: Path, out: Path) -> None:
     sheet = sheet.quantize(256, dither=Image.Dither.NONE)
     out.mkdir(parents=True, exist_ok=True)
     sampler.save_png(out / "unseen.png", sheet, sampler.origin(run, 0), f"1 to {ASKED}")
-    _write(out / "choices.json", choices)
-    _write(out / "names.json", {number: names[index] for number, index in zip(choices, chosen, strict=True)})
+    write_json(out / "choices.json", choices)
+    write_json(out / "names.json", {number: names[index] for number, index in zip(choices, chosen, strict=True)})
 
 
 def score(out: Path, answers: list[Path]) -> dict:
     """How many names each reader found, `{number: name}` a file; kept with the answers in `readings.json`."""
     names, choices = (_read(out / f"{file}.json") for file in ("names", "choices"))
-    given = {path.stem: _read(path) for path in answers}
+    readings = out / "readings.json"
+    given = _read(readings)["answers"] if readings.is_file() else {}
+    given |= {path.stem: _read(path) for path in answers}
+    if len({path.stem for path in answers}) < len(answers):
+        raise BadInput("two readers have one name: call the files of answers by their readers")
     for reader, said in given.items():
         if said.keys() != names.keys() or any(name not in choices[key] for key, name in said.items()):
             raise BadInput(f"{reader} does not answer each of 1 to {len(names)} with one of its choices")
     right = {reader: sum(said[key] == name for key, name in names.items()) for reader, said in given.items()}
     found = {"asked": len(names), "by_chance": len(names) / CHOICES, "right": right, "answers": given, "names": names}
-    _write(out / "readings.json", found)
+    write_json(readings, found)
     return found
 
 
@@ -65,8 +69,3 @@ def _read(path: Path) -> dict:
     if not isinstance(facts, dict):
         raise BadInput(f"{path} is not {{number: name}}")
     return facts
-
-
-def _write(path: Path, facts: dict) -> None:
-    text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
-    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))

@@ -30,10 +30,10 @@ def fetch(out: Path, vendors: Iterable[str] = FREE) -> Counter:
 
     Raises `BadInput` for an unknown vendor or where npm is missing, and `RunFailed` where it cannot fetch.
     """
-    counts = Counter()
+    counts, vendors = Counter(), list(vendors)
+    if unknown := [vendor for vendor in vendors if vendor not in LICENCES]:
+        raise BadInput(f"unknown vendor {unknown[0]!r}: {', '.join(LICENCES)}")
     for vendor in vendors:
-        if vendor not in LICENCES:
-            raise BadInput(f"unknown vendor {vendor!r}: {', '.join(LICENCES)}")
         with tempfile.TemporaryDirectory(prefix="emoji-") as place:
             print(f"{vendor}: {LICENCES[vendor]}", flush=True)
             counts += unpack(_packed(vendor, Path(place)), vendor, out)

@@ -1,6 +1,5 @@
 """The league: GANs and diffusion models, ours and others', on the same emoji for the same time, and scored alike."""
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -11,7 +10,7 @@ import torch
 
 from emoji_lib import BadInput, RunFailed
 from emoji_lib.data import emoji, pixels
-from emoji_lib.files import held, write_whole
+from emoji_lib.files import held, write_json
 from emoji_lib.measure import protocol
 from emoji_lib.runs import league
 from emoji_lib.runs.record import RUNS, code, versions
@@ -27,7 +26,7 @@ SHOWN = 8
 def play(
     names: Iterable[str], minutes: float, seed: int, out: Path = league.LEAGUE, work: Path | None = None
 ) -> Iterator[dict]:
-    """The rows of these players, of all where none is named; a row that is there is not made again.
+    """The rows of these players, of all where none is named; a row with scores is not made again.
 
     Raises `BadInput` for an unknown player, and where a row that is there is of other minutes.
     """
@@ -35,15 +34,14 @@ def play(
     work = work or WORK
     folders = {league.place(one.name, seed, out): one for one in players.players(names)}
     for folder in folders:
-        if league.is_row(folder) and (given := league.read(folder)["minutes"]) != minutes:
+        if league.played(folder) and (given := league.read(folder)["minutes"]) != minutes:
             raise BadInput(f"{folder} is a row of {given:g} minutes, not {minutes:g}: remove it, or give another --out")
     for folder, one in folders.items():
         folder.mkdir(parents=True, exist_ok=True)
         with held(folder):
-            if not league.is_row(folder):
+            if not league.played(folder):
                 print(f"{one.name}: {minutes:g} min, then its samples and scores", file=sys.stderr, flush=True)
-                text = json.dumps(_row(one, minutes, seed, folder, work), indent=2, ensure_ascii=False) + "\n"
-                write_whole(folder / "row.json", lambda partial, text=text: partial.write_text(text, encoding="utf-8"))
+                write_json(folder / "row.json", _row(one, minutes, seed, folder, work))
         yield league.read(folder)
 
 

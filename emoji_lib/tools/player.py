@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -107,12 +108,16 @@ def _wait(process: subprocess.Popen, facts: Path, seconds: float) -> float:
 
 def pictures(player: Player, work: Path) -> Path:
     """The emoji as PNGs of a player's mode, in the layout of torchvision's `ImageFolder`; written once."""
-    folder = work / "data" / f"{player.mode.lower()}-{player.size}"
+    learned = emoji.load(SELECTION, size=player.size, mode=player.mode, premultiplied=False)
+    folder = work / "data" / f"{player.mode.lower()}-{player.size}-{learned.sha256[:12]}"
     if not folder.is_dir():
-        learned = emoji.load(SELECTION, size=player.size, mode=player.mode, premultiplied=False)
-        partial = folder.with_name(f".{folder.name}.partial")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=folder.parent))
         sampler.save(learned.images, partial / "all", learned.facts(), [one.code for one in learned.emoji])
-        partial.rename(folder)
+        try:
+            partial.rename(folder)
+        except OSError:  # another league was faster
+            shutil.rmtree(partial)
     return folder
 
 

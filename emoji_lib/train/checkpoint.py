@@ -2,8 +2,6 @@
 
 import io
 import json
-import os
-import shutil
 from pathlib import Path
 
 import torch
@@ -16,10 +14,7 @@ from emoji_lib.weights import load_tensors, save_tensors
 
 
 class Checkpoints:
-    """The last two checkpoints of a run, each a file of its own, so that one is whole whenever a run is killed.
-
-    `best.pt` is the checkpoint of the best evaluation, where there is a monitor.
-    """
+    """The last two checkpoints of a run, each a file of its own, so that one is whole whenever a run is killed."""
 
     KEPT = 2
 
@@ -30,14 +25,12 @@ class Checkpoints:
         """Oldest first."""
         return sorted(self.folder.glob("checkpoint-*.pt"))
 
-    def save(self, step: int, state: dict, best: bool = False) -> None:
-        """Write the state after `step`, then drop what is older than the last two (and the old `best.pt`)."""
+    def save(self, step: int, state: dict) -> None:
+        """Write the state after `step`, then drop what is older than the last two."""
         buffer = io.BytesIO()  # torch names no cause when a disk is full; a plain write does
         torch.save(state, buffer)
         newest = self.folder / f"checkpoint-{step:09d}.pt"
         write_whole(newest, lambda partial: partial.write_bytes(buffer.getbuffer()))
-        if best:
-            write_whole(self.folder / "best.pt", lambda partial: _second_name(newest, partial))
         for old in self.paths()[: -self.KEPT]:
             old.unlink()
 
@@ -56,14 +49,6 @@ class Checkpoints:
         if paths:
             raise BadInput(f"no checkpoint in {self.folder} can be read; remove them to start from the beginning")
         return None
-
-
-def _second_name(path: Path, name: Path) -> None:
-    """Without a copy where the file system has hard links."""
-    try:
-        os.link(path, name)
-    except OSError:
-        shutil.copyfile(path, name)
 
 
 def save_weights(path: Path, network: nn.Module, **facts) -> None:

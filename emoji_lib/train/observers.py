@@ -100,7 +100,7 @@ class Collapse:
 
 
 class Checkpoints:
-    """A checkpoint when one is due, at the best evaluation, at the end, and when the process is asked to stop.
+    """A checkpoint when one is due, at the end, and when the process is asked to stop.
 
     What one process decides holds for all: clocks, signals and rounding differ between them.
     """
@@ -109,7 +109,6 @@ class Checkpoints:
         self.run, self.steps, self.stops, self.monitor, self.every = run, steps, stops, monitor, every
         self.kept_at = time.perf_counter()
         self.began = time.perf_counter() - state.seconds
-        self.evaluated = len(state.trace)
         self.collapsed = self._has_collapsed()
 
     def _has_collapsed(self) -> bool:
@@ -118,18 +117,15 @@ class Checkpoints:
     def __call__(self, state, system) -> None:
         now, leads = time.perf_counter(), processes().rank == 0
         state.seconds = now - self.began
-        best = leads and len(state.trace) > self.evaluated and self.monitor.best
-        self.evaluated = len(state.trace)
         due = now - self.kept_at >= self.every
-        flags = bool(self.stops), due, best, leads and self._has_collapsed()
-        asked, due, best, self.collapsed = processes().agree(*flags)
+        asked, due, self.collapsed = processes().agree(bool(self.stops), due, leads and self._has_collapsed())
         ended = self.collapsed or state.step == self.steps
-        if not (asked or due or best or ended):
+        if not (asked or due or ended):
             return
         lost = not_finite(system.state_dict().get("networks", {}))
         if any(processes().agree(bool(lost))):
             raise diverged(state, f"weights of the {lost}")
-        self.run.checkpoint(state.step, state.checkpoint(system), best)
+        self.run.checkpoint(state.step, state.checkpoint(system))
         self.kept_at = time.perf_counter()
         if asked and not ended:
             raise Interrupted(f"stopped at step {state.step:,} of {self.steps:,}, where a checkpoint was kept")

@@ -1,4 +1,5 @@
 import json
+import struct
 import subprocess
 from pathlib import Path
 
@@ -299,3 +300,30 @@ def test_the_submodule_is_pinned():
         ["git", "ls-files", "-s", "twemoji"], cwd=repository, capture_output=True, text=True, check=True
     )
     assert listed.stdout.startswith("160000 b6b55fef1e8636b540a6d016a4729ca8cdf2e60b")
+
+
+def test_suffixes_in_capitals_and_a_home_of_nobody(draw_png, tmp_path):
+    draw_png(tmp_path / "A.PNG")
+    draw_png(tmp_path / "b.png")
+    assert len(emoji.open_library(tmp_path).images) == 2
+    with pytest.raises(BadInput, match="there is no folder ~nobody-has-this-name/x"):
+        emoji.load("~nobody-has-this-name/x")
+
+
+def test_a_picture_with_broken_exif_is_named(draw_png, tmp_path, monkeypatch):
+    draw_png(tmp_path / "a.png")
+
+    def refuse(image):
+        raise struct.error("required argument is not an integer")
+
+    monkeypatch.setattr(pixels.ImageOps, "exif_transpose", refuse)
+    with pytest.raises(BadInput, match=r"a\.png is not a readable image"):
+        emoji.open_library(tmp_path)
+
+
+def test_a_broken_package_file_is_no_version(draw_png, tmp_path, monkeypatch):
+    draw_png(tmp_path / "1f600.png")
+    monkeypatch.setenv("TWEMOJI_DIR", str(tmp_path))
+    for text in ("{", "[]"):
+        (tmp_path / "package.json").write_text(text)
+        assert emoji.find_twemoji().version == "unversioned"

@@ -33,7 +33,7 @@ def test_a_network_is_built_again_from_its_options():
 
 
 @pytest.mark.parametrize(
-    "text", ["__import__('os').system('true')", "Linear(open('x'), 2)", "Module", "functional()", "("]
+    "text", ["__import__('os').system('true')", "Linear(open('x'), 2)", "Module", "functional()", "(", "Linear(-1, 2)"]
 )
 def test_nothing_but_layers_with_plain_arguments_is_built(text):
     with pytest.raises(BadInput, match=r"not a layer of torch\.nn with plain arguments"):

@@ -107,3 +107,10 @@ def test_unknown_names_suggest_the_nearest():
         experiments.check({"epocs": 3}, known, "02_improved_gan")
     with pytest.raises(BadInput, match=r"no experiment '02-quik' \(did you mean '02-quick'\?\)"):
         experiments.find("02-quik")
+
+
+@pytest.mark.parametrize("given", [{"eval_samples": -1}, {"eval_samples": 200_000}, {"seed": -1}, {"seed": 2**32}])
+def test_what_would_fail_after_training_is_refused_before(given):
+    ((name, value),) = given.items()
+    with pytest.raises(BadInput, match=f"{name} {value} is not between 0 and"):
+        experiments.plan("02-quick", given)

@@ -181,3 +181,28 @@ def test_what_the_time_cuts_off_goes_on_at_the_next_call(tmp_path, monkeypatch, 
     assert int(max(folder.glob("checkpoint-*.pt")).stem.removeprefix("checkpoint-")) > first
     assert len(record.read_record(folder)["resumed"]) == 1
     assert kept["parameters"] == experiments.plan("02-quick", {}).parameters
+
+
+def test_a_device_is_given_to_those_notebooks_that_take_one(tmp_path, monkeypatch):
+    begun = []
+    monkeypatch.setattr(missing, "side_by_side", lambda command, _: begun.append(command) or subprocess.Popen("true"))
+    missing.run_missing(tmp_path, names=["00-quick", "01-quick"], device="cpu")
+    assert ["-p" in command for command in begun] == [False, True]
+
+
+def test_a_run_stopped_before_it_listened_is_interrupted(tmp_path, monkeypatch):
+    killed = [sys.executable, "-c", "import os; os.kill(os.getpid(), 15)"]
+    monkeypatch.setattr(missing, "side_by_side", lambda command, _: subprocess.Popen(killed))
+    assert missing.run_missing(tmp_path, names=["00-quick"]) == {"00-quick": "interrupted"}
+
+
+def test_a_folder_that_cannot_be_written_to_is_not_called_busy(tmp_path, monkeypatch):
+    def refuse(self, **_):
+        raise PermissionError(errno.EACCES, "Permission denied", self.lock_file)
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    with pytest.raises(PermissionError), held(tmp_path / "x"):
+        pass
+    (tmp_path / ".x.lock").touch()  # another user's
+    with pytest.raises(BadInput, match="worked on by another process"), held(tmp_path / "x"):
+        pass

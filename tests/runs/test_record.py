@@ -133,3 +133,19 @@ def test_a_run_does_not_go_on_with_another_second_domain(run):
 def test_the_best_run_is_one_that_can_be_drawn_from():
     folder = record.find_run("best", "generator.safetensors")
     assert record.read_record(folder)["experiment"] == record.BEST
+
+
+def test_a_killed_piece_counts_up_to_its_last_checkpoint(run, monkeypatch):
+    monkeypatch.setattr(run, "_sets", {}, raising=False)
+    run.note(architecture={}, seconds=100.0)
+    monkeypatch.setenv(record.FOLDER_VARIABLE, str(run.folder))
+    again = Run("notebook", {})
+    monkeypatch.setattr(again, "_sets", {}, raising=False)
+    again.checkpoint(3, {})
+    assert 100 <= record.read_record(run.folder)["seconds"] < 160
+
+
+def test_a_place_that_cannot_be_made_is_an_error(tmp_path):
+    (tmp_path / "runs").symlink_to(tmp_path / "unplugged" / "runs")
+    with pytest.raises(OSError, match="runs"):
+        record.create("02-test", "02_improved_gan", "", {}, tmp_path / "runs")

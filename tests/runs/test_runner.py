@@ -181,6 +181,13 @@ def test_only_finished_runs_of_committed_code_and_defaults_are_stored(laboratory
     with pytest.raises(BadInput, match="ran code that no commit holds"):
         runner.store(plain)
     record.write_record(plain, kept)
+    whole = (plain / "notebook.ipynb").read_text()
+    (plain / "notebook.ipynb").write_text(whole[:99])
+    record.write_record(plain, kept | {"status": "interrupted"})
+    with pytest.raises(BadInput, match="is interrupted, so its outputs are not stored"):
+        runner.store(plain)
+    (plain / "notebook.ipynb").write_text(whole)
+    record.write_record(plain, kept)
     target = runner.store(plain)
     stored = nbformat.read(target, 4)
     assert [cell.execution_count for cell in stored.cells] == [1, 2, 3, 4]

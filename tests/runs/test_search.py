@@ -124,6 +124,9 @@ def test_workers_side_by_side_divide_the_threads_between_them(monkeypatch, tmp_p
 def test_what_cannot_be_searched_is_said(notebooks, tmp_path):
     with pytest.raises(BadInput, match="plain says nothing to search; these do: tiny"):
         search.open_study("plain", str(tmp_path / "a.journal"))
+    for storage in ("foo://bar", f"sqlite:///{tmp_path}/nowhere/x.db"):
+        with pytest.raises(BadInput, match=r"--storage .* cannot be used"):
+            search.open_study("tiny", storage)
 
 
 def test_spaces():

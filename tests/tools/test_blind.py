@@ -49,6 +49,14 @@ def test_answers_are_counted_and_kept(reading, tmp_path, capsys):
     assert capsys.readouterr().out.startswith("all: 30 of 30 named rightly, by chance 2.5\nnone: 0 of 30")
     assert json.loads((out / "readings.json").read_text())["right"] == {"all": 30, "none": 0, "one": 1}
 
+    (tmp_path / "late.json").write_text(json.dumps(names))
+    assert main(["blind", str(run), str(tmp_path / "late.json"), "--out", str(out)]) == 0
+    assert json.loads((out / "readings.json").read_text())["right"] == {"all": 30, "none": 0, "one": 1, "late": 30}
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "one.json").write_text(json.dumps(names))
+    assert main(["blind", str(run), files[-1], str(tmp_path / "other" / "one.json"), "--out", str(out)]) == 2
+    assert "two readers have one name" in capsys.readouterr().err
+
 
 @pytest.mark.parametrize(
     ("said", "says"),

@@ -45,7 +45,7 @@ class Notes:
     def trace(self, trace):
         self.watched = list(trace)
 
-    def checkpoint(self, step, state, best):
+    def checkpoint(self, step, state):
         self.state = state
 
     def trained(self, **facts):
@@ -121,8 +121,6 @@ class Falling:
 
     def evaluate(self, step, sample):
         self.trace.append({"step": step, "coverage": 1.0 / len(self.trace or [0])})
-
-    best = False
 
     @property
     def collapsed(self):

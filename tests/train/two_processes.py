@@ -26,7 +26,7 @@ class Nowhere:
 
     def snapshot(self, step, images): ...
 
-    def checkpoint(self, step, state, best):
+    def checkpoint(self, step, state):
         self.state = state
 
     def trained(self, **facts): ...
