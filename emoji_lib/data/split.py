@@ -40,8 +40,8 @@ def concept(one: Emoji) -> str:
     points = [ALIKE.get(point, point) for point in bare(one.character) if point not in DROPPED]
     parts = [part for part in "".join(points).split(ZERO_WIDTH_JOINER) if part]
     if one.subgroup == "family":
-        family = "🤝" in parts or ("🧑" in parts and "❤" in parts) or parts in (["💏"], ["🤝"])
-        return "couple" if family else "family"
+        couple = "🤝" in parts or ("🧑" in parts and "❤" in parts) or parts in (["💏"], ["🤝"])
+        return "couple" if couple else "family"
     people = [part for part in parts if part not in ("🧑", "🎄")]
     return ZERO_WIDTH_JOINER.join(people) or "".join(parts) or one.code
 

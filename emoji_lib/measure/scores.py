@@ -30,7 +30,9 @@ def kid(real: Tensor, fake: Tensor) -> Estimate:
     """Kernel distance: the unbiased squared MMD under k(x, y) = (x·y / F + 1)³ (Bińkowski et al. 2018, eq. 4).
 
     Differs: all samples at once, of either number, rather than a mean over random subsets; the interval is normal with
-    the variance of a jackknife that leaves out each of `BLOCKS` parts of either side in turn.
+    the variance of a jackknife that leaves out each of `BLOCKS` parts of either side in turn. A part is every
+    twentieth picture, so near copies, which stand side by side, are spread over all: the interval holds for other
+    pictures of these concepts, not for other concepts.
     """
     kernel = lambda one, other: (one @ other.T / one.shape[1] + 1) ** 3  # noqa: E731
     within_real, within_fake = kernel(real, real).fill_diagonal_(0), kernel(fake, fake).fill_diagonal_(0)
@@ -70,7 +72,7 @@ def frechet(real: Tensor, fake: Tensor) -> float:
 
 
 def manifold(real: Tensor, fake: Tensor, k: int = NEAREST) -> dict[str, float]:
-    """Precision and recall (Kynkäänniemi et al. 2019, eq. 1), density and coverage (Naeem et al. 2020, eqs. 3 and 4).
+    """Precision and recall (Kynkäänniemi et al. 2019, eq. 2), density and coverage (Naeem et al. 2020, eqs. 3 and 4).
 
     A ball around each sample reaches to its k-th nearest neighbour of the same kind, itself not counted. Precision:
     fraction of fakes inside a real ball; recall: of reals inside a fake ball; coverage: of real balls with a fake
@@ -99,7 +101,7 @@ def inception(probabilities: Tensor) -> float:
 
 def vendi(features: Tensor) -> float:
     """The effective number of different samples, between 1 and F: exp of the entropy of the eigenvalues of the cosine
-    similarities over N (Friedman and Dieng 2023, eq. 2).
+    similarities over N (Friedman and Dieng 2023, eq. 2). It counts directions; how far from 0 a sample lies is lost.
     """
     unit = F.normalize(features, dim=1)
     values = torch.linalg.eigvalsh(unit.T @ unit / len(unit)).clamp(min=0)
@@ -111,13 +113,13 @@ def spread(features: Tensor) -> float:
     return torch.pdist(features).mean().item()
 
 
-def memorised(fake: Tensor, held_out: Tensor, nearest: float = 0.05) -> float:
-    """Fraction of samples nearer to a training picture than all but the fraction `nearest` of held-out pictures are.
+def memorised(fake: Tensor, held_out: Tensor, fraction: float = 0.05) -> float:
+    """Fraction of samples nearer to a training picture than all but `fraction` of held-out pictures are.
 
-    Both are distances to the nearest training picture, `[N]` and `[M]`. Unseen pictures score `nearest`, copies 1 (cf.
-    Meehan et al. 2020).
+    Both are distances to the nearest training picture, `[N]` and `[M]` (cf. Meehan et al. 2020). Copies score 1; the
+    held-out pictures themselves `fraction`, by construction.
     """
-    return (fake < held_out.quantile(nearest)).double().mean().item()
+    return (fake < held_out.quantile(fraction)).double().mean().item()
 
 
 def nearest(pictures: Tensor, training: Tensor, shift: int = 2) -> tuple[Tensor, Tensor]:

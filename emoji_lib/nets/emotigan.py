@@ -9,10 +9,11 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from emoji_lib import BadInput
 from emoji_lib.nets import dcgan, layered
-from emoji_lib.nets.layers import Dropout, Latents, check, exact, in_float32, initialise
+from emoji_lib.nets.layers import Dropout, Latents, check, exact, in_float32, initialise, seeded
 from emoji_lib.nets.registry import register
 
 CONDITIONS = ("concatenate", "project")
+PHRASES = 2**23  # between the stream of a seed's noise and that of its phrases
 
 
 def drop(blocks: nn.Sequential, probability: float) -> nn.Sequential:
@@ -44,7 +45,9 @@ class ForPhrases(Latents):
     buffer `phrases`, so that samples can be drawn where no text encoder is at hand: `latents` are for known phrases.
     """
 
-    guidance = 1.0  # w of p(∅) + w (p(phrase) − p(∅)): above 1 away from no phrase at all (Ho and Salimans 2022)
+    # w of p(∅) + w (p(phrase) − p(∅)): above 1 away from no phrase at all. Differs from Ho and Salimans 2022, eq. 6: of
+    # the projected phrase, not of what the network gives, and their w is 1 less.
+    guidance = 1.0
 
     def _learn(self, embedding: int, projected: int, known: int) -> None:
         self.phrase = Phrase(embedding, projected)
@@ -61,13 +64,14 @@ class ForPhrases(Latents):
 
     def about(self, embeddings: Tensor, rng: torch.Generator) -> Tensor:
         """Latents `[N, latent + E]` for the phrases `[N, E]`, with standard normal noise on the device of `rng`."""
-        noise = torch.randn(len(embeddings), self.options["latent"], generator=rng, device=rng.device)
+        n = len(embeddings)
+        noise = torch.randn(self.whole(n), self.options["latent"], generator=rng, device=rng.device)[:n]
         return torch.cat((noise, embeddings), 1)
 
-    def noise(self, n: int, rng: torch.Generator) -> Tensor:
-        """Latents `[N, latent + E]` for known phrases at random."""
-        chosen = torch.randint(len(self.phrases), (n,), generator=rng, device=rng.device)
-        return self.about(self.phrases.to(rng.device)[chosen], rng)
+    def latents(self, n: int, seed: int) -> Tensor:
+        """Latents `[N, latent + E]` for known phrases at random; the first ones are the same for any `n`."""
+        phrases = torch.randint(len(self.phrases), (n,), generator=seeded(seed, apart=PHRASES))
+        return self.about(self.phrases.cpu()[phrases], seeded(seed))
 
 
 @register

@@ -74,11 +74,16 @@ class Latents:
     def latents(self, n: int, seed: int) -> Tensor:
         """Latents `[N, latent]`, the same on every device, and none that training with `seed` draws.
 
-        The first ones are the same for any `n`, so that seed and index say which picture it is: torch draws the last
-        normal numbers of a tensor otherwise where there are not whole sixteens of them.
+        The first ones are the same for any `n`, so that seed and index say which picture it is.
         """
-        whole = 16 // math.gcd(16, self.options.get("latent", 1))
-        return self.noise(-(-n // whole) * whole, seeded(seed))[:n]
+        return self.noise(self.whole(n), seeded(seed))[:n]
+
+    def whole(self, n: int) -> int:
+        """How many latents to draw for the first `n`: torch draws the last normal numbers of a tensor otherwise where
+        there are not whole sixteens of them.
+        """
+        some = 16 // math.gcd(16, self.options.get("latent", 1))
+        return -(-n // some) * some
 
 
 class _ReplicatePad(torch.autograd.Function):

@@ -117,7 +117,11 @@ def test_streams_of_one_seed_differ_and_the_largest_seed_has_them_too():
 
 
 def test_a_seeds_first_latents_are_the_same_however_many_are_drawn():
-    for generator in (dcgan.Generator(4), build("layered.Generator", {"features": 2, "layers": 3, "latent": 5})):
+    written = {"features": 2, "latent": 5, "embedding": 3, "known": 7}
+    named = {"emotigan.Generator": written, "layered.Generator": {"features": 2, "layers": 3, "latent": 5}}
+    for generator in (dcgan.Generator(4), *(build(name, options) for name, options in named.items())):
+        if hasattr(generator, "phrases"):
+            generator.phrases.normal_()
         many = generator.latents(48, 3)
         for n in (1, 5, 17):
             assert torch.equal(generator.latents(n, 3), many[:n])
