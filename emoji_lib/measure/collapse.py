@@ -18,14 +18,14 @@ IN_A_ROW = 3
 WORTH = 0.2  # a fall counts only after this coverage; below it, a halving is within the noise of one evaluation
 
 
-def collapsed(trace: list[dict[str, float]], quarter: float) -> bool:
-    """Whether in each of the last `IN_A_ROW` evaluations coverage was under half of the best until then, that best at
+def collapsed(trace: list[dict[str, float]], quarter: float, half: float = 0.5) -> bool:
+    """Whether in each of the last `IN_A_ROW` evaluations coverage was under `half` of the best until then, that best at
     least `WORTH`, and diversity under `quarter`, that of real pictures of a quarter of the concepts.
     """
     best, bad = 0.0, 0
     for one in trace:
         best = max(best, one["coverage"])
-        both_low = best >= WORTH and one["coverage"] < best / 2 and one["diversity"] < quarter
+        both_low = best >= WORTH and one["coverage"] < half * best and one["diversity"] < quarter
         bad = bad + 1 if both_low else 0
     return bad >= IN_A_ROW
 
