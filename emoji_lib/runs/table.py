@@ -50,7 +50,7 @@ def table(runs: Runs) -> str:
         of = {record["seed"]: (folder, record) for folder, record in _unchanged(name, runs)}  # the newest of each seed
         if one.finding and of:
             folder, record = of[min(of)]
-            rows.append(_row(folder, record, _link(folder), [mine for _, mine in of.values()]))
+            rows.append(_row(folder, record, _link(folder), [of[seed][1] for seed in sorted(of)]))
     return _table(COLUMNS, rows)
 
 

@@ -52,7 +52,7 @@ def test_rows_of_findings_in_the_order_of_the_experiments_and_none_for_failures(
 def test_several_seeds_are_one_row_with_their_spread(results):
     first = next(results.glob("02-quick-*"))
     encoder = {"kid": 0.5, "kid_low": 0.4, "kid_high": 0.6, "coverage": 0.7}
-    for seed, kid in ((0, 0.5), (1, 0.9)):
+    for seed, kid in ((1, 0.9), (0, 0.5)):  # the lowest seed is told of, whichever ran first
         kept = record.read_record(first) | {"seed": seed}
         folder = record.create("02-quick", "notebook", "", kept["parameters"] | {"seed": seed}, results)
         scores = {name: encoder | {"kid": kid} for name in ("contrast", "groups")} | {"memorised": 0.05}
