@@ -19,8 +19,8 @@ README = ROOT / "README.md"
 Runs = list[tuple[Path, dict]]
 GALLERY = Path(__file__).with_name("gallery.html")
 PARTS = ("results", "league")  # of the README, that are made here
-WIDTHS = {"sample": 200, "loss": 130}  # pixels
-STRIP = 264  # pixels
+WIDTHS = {"sample": 200, "loss": 110}  # pixels
+STRIP = 200  # pixels
 COLUMNS = ("samples", "run", "losses")
 SETTINGS = {
     "batch_size": "batch",
@@ -59,18 +59,18 @@ def peers(results: Path) -> str:
     lines = []
     for name, seeds in league.standing(results).items():
         first, scores = seeds[0], seeds[0]["scores"][league.FLAT]
-        link = _link(league.place(name, first["seed"], results))
-        facts = [
-            f"{number(first['images_seen'])} images seen",
-            f"{scores['samples']:,} samples in {_clock(first['sampling_seconds'])}",
-        ]
-        facts += [f"{len(seeds)} seeds"] if len(seeds) > 1 else []
-        told = [spread(league.kids(seeds, by)) if len(seeds) > 1 else kid(scores[by]) for by in TRUSTED]
-        covered = [number(scores[by].get("coverage")) for by in TRUSTED]
-        who = f"**{name}**<br><sub>{'<br>'.join(facts)}</sub>"
-        strip = f'<img src="{link}/strip.png" width="{STRIP}">'
-        lines.append([strip, who, "<br>".join(told), "<br>".join(covered), f"{scores['memorised']:.0%}"])
-    return _table(("first eight samples", "player", "KID", "coverage", "near copies"), lines)
+        lines.append(
+            [
+                f'<img src="{_link(league.place(name, first["seed"], results))}/strip.png" width="{STRIP}">',
+                f"{name}, {len(seeds)} seeds" if len(seeds) > 1 else name,
+                ", ".join(spread(league.kids(seeds, by)) for by in TRUSTED),
+                ", ".join(f"{scores[by]['coverage']:.2f}" for by in TRUSTED),
+                f"{scores['memorised']:.0%}",
+                number(first["images_seen"]),
+                f"{number(first['sampling_seconds'])} s",
+            ]
+        )
+    return _table(("first eight samples", "player", "KID", "coverage", "copies", "images", "sampling"), lines)
 
 
 def _unchanged(name: str, runs: Runs) -> Runs:
