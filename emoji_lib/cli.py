@@ -42,8 +42,10 @@ Seed = Annotated[int | None, typer.Option(help="the seed of the random numbers")
 Out = Annotated[Path | None, typer.Option(parser=_path, metavar="DIR", help="a folder for what is made")]
 Size = Annotated[int | None, typer.Option(help="pixels a side (layered generators; default: 72)")]
 Svg = Annotated[bool, typer.Option("--svg", help="outlines too, a file for each (layered generators)")]
-Weights = Annotated[str, typer.Option("--run", help="a run, or an experiment (its newest run)")]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="a run's folder or name, or an experiment (its newest run)")]
+Weights = Annotated[str, typer.Option("--run", help="a run, or an experiment (its newest good run)")]
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", help="a run's folder or name, or an experiment (its newest good one)")
+]
 Kept = Annotated[Path | None, typer.Option("--out", parser=_path, help="where runs' folders are (default: results/)")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda (default: what the experiment says, or auto)")]
 Jobs = Annotated[int, typer.Option(callback=_at_least(1), help="how many side by side")]
@@ -61,7 +63,7 @@ Steps = Annotated[int | None, typer.Option(callback=_at_least(1), help="training
 Check = Annotated[bool, typer.Option("--check", help="change nothing; fail when the table is stale")]
 Names = Annotated[list[str], typer.Argument(metavar="NAME", help="only these, also where they failed before")]
 Minutes = Annotated[
-    float, typer.Option(callback=_at_least(0), help="stop by then; the next call resumes what is cut off")
+    float, typer.Option(callback=_at_least(0), help="stop by then (0: no end); the next call resumes what is cut off")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would run, and about how long")]
 Trials = Annotated[int, typer.Option(callback=_at_least(1), help="stop when so many ended or collapsed")]
@@ -107,7 +109,7 @@ def data(folder: Folder = None, as_json: Json = False) -> None:
 
 @command("list")
 def list_experiments(as_json: Json = False) -> None:
-    """Every experiment, its state and newest run."""
+    """Every experiment, its state and the run that stands for it."""
     from emoji_lib.files import is_held
     from emoji_lib.runs import experiments
     from emoji_lib.runs.record import RESULTS, RUNS, newest, runs_in
@@ -120,7 +122,7 @@ def list_experiments(as_json: Json = False) -> None:
         row = {"experiment": name, "notebook": one.notebook, "source": one.source, "about": one.about}
         rows.append(row | {"state": state, "newest": str(folder) if folder else None})
         lines.append(f"{name:<{width}}  {one.notebook:<18}  {state:<11}  {one.about}")
-        lines += [f"{'':<{width}}  newest: {folder}"] if folder else []
+        lines += [f"{'':<{width}}  in {folder}"] if folder else []
     _show(rows, as_json, lines)
 
 
@@ -339,7 +341,7 @@ def _report(ended: dict[str, str]) -> None:
     for name, state in ended.items():
         print(f"  {name:<28} {state}")
     if "failed" in ended.values():
-        raise RunFailed("some runs failed; their records say why, and the others went on")
+        raise RunFailed("some runs failed; what they printed and their records say why, and the others went on")
 
 
 @command("sweep deep-emoji-sweep-quick --jobs 2 --dry-run")
@@ -430,6 +432,9 @@ def main(arguments: list[str]) -> int:
             command_line.invoke(context)
     except typer.Exit:  # help is printed
         return 0 if arguments else 2
+    except BrokenPipeError:  # whoever read this has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
+        return 141
     except (BadInput, RunFailed, OSError, typer.TyperException) as error:
         message = error.format_message() if isinstance(error, typer.TyperException) else error
         print(f"error: {message}", file=sys.stderr)

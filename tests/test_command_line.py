@@ -1,6 +1,7 @@
 """The command line as a user types it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,14 @@ def test_a_mistake_is_one_line_and_exit_2(typed, message, capsys):
     assert said.err.startswith("error: ")
     assert len(said.err.splitlines()) == 1
     assert not said.out
+
+
+def test_a_reader_that_has_gone_is_no_error():
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-m", "emoji_lib", "list"], cwd=ROOT, stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_the_process_ends_with_the_code_and_no_traceback():

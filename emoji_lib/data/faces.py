@@ -61,7 +61,7 @@ def load(name: str, size: int = SIZE, limit: int = 0) -> tuple[EmojiSet, Colours
 
     `name` is `twemoji` (heads in every tone and hair colour), `avatars` (drawn at random; `avatars:3000` so many),
     `celeba:ROOT` (torchvision's layout), `cartoonset:ROOT` (10k or 100k as unpacked), or a folder of PNGs and JPEGs
-    (with a `/`). At most `limit` pictures where it is not 0. Raises `BadInput` for what is not there or no image.
+    (with a `/`). At most `limit` files where it is not 0. Raises `BadInput` for what is not there or no image.
     """
     if not 16 <= size <= 512:
         raise BadInput(f"size {size} is not between 16 and 512 pixels")

@@ -1,4 +1,4 @@
-"""Scores as tables: one place builds the frames that notebooks show and the terminal prints."""
+"""Scores of runs as tables, which notebooks show and the terminal prints."""
 
 import itertools
 from pathlib import Path

@@ -96,6 +96,7 @@ def sample(
     if gif and not 2 <= n <= WALKED:
         raise BadInput(f"--gif goes from picture to picture: --n {n} is not between 2 and {WALKED}")
     names = [f"{index:04d}" for index in range(n)]
+    (out / "walk.gif").unlink(missing_ok=True)  # of other samples
     write(generator, facts, latents, out, source, names, size, svg=svg)
     made = [f"{n} {facts['mode']} PNGs of {size or own}×{size or own}"]
     made += ["as many SVGs"] if svg else []
