@@ -65,9 +65,8 @@ class Run:
     def _forget(self) -> None:
         self.rows.clear()
         self.shown.clear()
-        made = (self.folder / name for name in ("collapse.json",))
         shown = (path for kind in ("*.png", "*.safetensors") for path in self.folder.glob(kind))
-        for path in (self._metrics, *made, *shown, *self._checkpoints.paths()):
+        for path in (self._metrics, self.folder / "collapse.json", *shown, *self._checkpoints.paths()):
             path.unlink(missing_ok=True)
 
     def restore(self) -> dict | None:
