@@ -21,6 +21,7 @@ import yaml
 
 from emoji_lib import BadInput, RunFailed, nearest
 from emoji_lib.data import emoji
+from emoji_lib.files import held
 from emoji_lib.runs import missing
 from emoji_lib.show import sampler
 
@@ -128,11 +129,13 @@ def environment(player: Player, work: Path) -> Path:
     home, wanted = work / player.name / "environment", "\n".join(player.requirements)
     ready, python = home / "requirements.txt", home / "bin" / "python"
     if not ready.is_file() or ready.read_text() != wanted:
-        _call(sys.executable, "-m", "venv", "--clear", home)
-        (packages,) = home.glob("lib/python*/site-packages")
-        (packages / "shared.pth").write_text(f"{Path(torch.__file__).parents[1]}\n")  # after the player's own
-        _call(python, "-m", "pip", "install", "--no-deps", "--disable-pip-version-check", *player.requirements)
-        ready.write_text(wanted)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with held(home):
+            _call(sys.executable, "-m", "venv", "--clear", home)
+            (packages,) = home.glob("lib/python*/site-packages")
+            (packages / "shared.pth").write_text(f"{Path(torch.__file__).parents[1]}\n")  # after the player's own
+            _call(python, "-m", "pip", "install", "--no-deps", "--disable-pip-version-check", *player.requirements)
+            ready.write_text(wanted)
     return python
 
 
