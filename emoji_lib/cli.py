@@ -202,11 +202,12 @@ def draw(
     artist = phrases.PhraseSampler(folder)
     artist.guide(guidance)
     latents = artist.latents(phrase, n, seed, truncation)
-    images = sampler.straight(artist.generator, latents, artist.facts)
-    sampler.check_size(size, svg, artist.generator, images.shape[-1])
+    own = sampler.straight(artist.generator, latents[:1], artist.facts).shape[-1]
+    sampler.check_size(size, svg, artist.generator, own)
     name, source = phrases.file_name(phrase), sampler.origin(folder, seed)
     names = [f"{name}-{index:02d}" for index in range(n)]
     paths = sampler.write(artist.generator, artist.facts, latents, out, source, names, size, svg=svg)
+    images = sampler.straight(artist.generator, latents, artist.facts)
     sheet = plots.contact_sheet(images, premultiplied=False, columns=min(n, 8))
     sampler.save_png(out / f"{name}.png", sheet, source, f"0 to {n - 1}")
     near, unknown = artist.near(phrase), artist.encoder.unknown(phrase)
@@ -311,7 +312,7 @@ def encoders(out: Out = None, steps: Steps = None) -> None:
 
 @command("table --check")
 def table(check: Check = False) -> None:
-    """Write the README's results table from the kept runs."""
+    """Write the README's tables, the log and the gallery from the kept runs."""
     from emoji_lib.runs import table as results
 
     stale = {path: new for path, (old, new) in results.updated().items() if old != new}
@@ -423,7 +424,9 @@ pairs.nargs = 2  # in Click an option can be repeated with two values each; Type
 
 
 def main(arguments: list[str]) -> int:
-    """Run a command; 0, or 2 for bad input, 1 for a run or a file that failed, 130 for what was stopped."""
+    """Run a command; 0, or 2 for bad input, 1 for a run or a file that failed, 130 for what was stopped, 141 where
+    nobody reads on.
+    """
     for number in (signal.SIGTERM, signal.SIGHUP):  # so that what runs side by side is stopped too
         if signal.getsignal(number) == signal.SIG_DFL:  # under nohup it is not
             signal.signal(number, signal.default_int_handler)

@@ -54,11 +54,13 @@ def _lock(path: Path) -> FileLock:
 
 
 @contextlib.contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Have a name to oneself, until the block or the process ends. Raises `BadInput` where another process has it."""
+def held(path: Path, wait: float = 0.2) -> Iterator[None]:
+    """Have a name to oneself, until the block or the process ends. Raises `BadInput` where another process has it and
+    keeps it for `wait` seconds, which by default are enough for somebody in the middle of `is_held`.
+    """
     lock = _lock(path)
     try:
-        lock.acquire(timeout=0.2, poll_interval=0.01)  # somebody may be in the middle of `is_held`
+        lock.acquire(timeout=wait, poll_interval=0.01)
     except (Timeout, PermissionError) as error:  # held by another process, or by another user's
         if isinstance(error, PermissionError) and not os.path.exists(lock.lock_file):
             raise  # nobody holds it: the folder cannot be written to

@@ -69,7 +69,7 @@ def seeded(seed: int, device: torch.device | str = "cpu", *, apart: int = 0) -> 
 
 
 class Latents:
-    """For a generator that has `noise`, which training draws from: the seeded latents of samples."""
+    """The seeded latents of samples, for a generator whose `noise` training draws from."""
 
     def latents(self, n: int, seed: int) -> Tensor:
         """Latents `[N, latent]`, the same on every device, and none that training with `seed` draws.

@@ -14,8 +14,10 @@ from emoji_lib import BadInput, nearest
 from emoji_lib.data.emoji import ROOT, locate
 from emoji_lib.runs.record import differences
 
-# A CPU's random numbers take no larger seed, or the same as for a smaller one.
-LIMITS = {"seed": 2**32 - 1, "eval_samples": 100_000}
+LIMITS = {
+    "seed": 2**32 - 1,  # a CPU's random numbers take no larger one, or the same as for a smaller one
+    "eval_samples": 100_000,  # pictures in one go
+}
 
 NOTEBOOKS = ROOT / "notebooks"
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}

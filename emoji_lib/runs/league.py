@@ -21,7 +21,7 @@ def place(player: str, seed: int, results: Path = LEAGUE) -> Path:
 
 
 def played(folder: Path) -> bool:
-    """Whether there is a row with scores; what failed may be tried again."""
+    """Whether there is a row with scores."""
     return (folder / "row.json").is_file() and "error" not in read(folder)
 
 
@@ -29,7 +29,7 @@ def read(folder: Path) -> dict:
     """A row. Raises `BadInput` where it is none."""
     try:
         row = json.loads((folder / "row.json").read_text(encoding="utf-8"))
-        return {"player": str(row["player"]), "seed": int(row["seed"]), "minutes": float(row["minutes"])} | row
+        return row | {"player": str(row["player"]), "seed": int(row["seed"]), "minutes": float(row["minutes"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{folder} holds no row of the league ({error!r}): remove it, and play it again") from error
 
@@ -50,6 +50,7 @@ def table(results: Path = LEAGUE) -> pd.DataFrame:
             cells |= {f"KID {name}": kid(one) for name, one in encoders.items()}
             cells |= {f"coverage {name}": number(one.get("coverage")) for name, one in encoders.items()}
             cells["near copies"] = number(found.get("memorised"))
+            cells["of a core"] = number(row.get("core_share"))
             cells["sampling (s)"] = number(row.get("sampling_seconds"))
             cells["error"] = row.get("error", "").partition("\n")[0]
             lines.append((mode, encoders[TRUSTED[0]].get("kid", float("inf")), row["player"], row["seed"], cells))
@@ -57,14 +58,15 @@ def table(results: Path = LEAGUE) -> pd.DataFrame:
 
 
 def standing(results: Path = LEAGUE) -> dict[str, list[dict]]:
-    """The rows with scores by player, seeds in order; first whose first encoder's mean KID over white is lowest."""
+    """The rows with scores by player, seeds in order; first whose first encoder's mean KID over white is lowest.
+
+    Raises `BadInput` where their minutes differ.
+    """
     players = {}
     for row in rows(results):
         if FLAT in row.get("scores", {}):
             players.setdefault(row["player"], []).append(row)
-    return dict(sorted(players.items(), key=lambda one: sum(kids(one[1], TRUSTED[0])) / len(one[1])))
-
-
-def kids(seeds: list[dict], encoder: str) -> list[float]:
-    """The distances over white of a player's rows."""
-    return [row["scores"][FLAT][encoder]["kid"] for row in seeds]
+    if len(minutes := {row["minutes"] for seeds in players.values() for row in seeds}) > 1:
+        raise BadInput(f"{results} has rows of {sorted(minutes)} minutes: a league has one time, remove the others")
+    kids = lambda seeds: [row["scores"][FLAT][TRUSTED[0]]["kid"] for row in seeds]  # noqa: E731
+    return dict(sorted(players.items(), key=lambda one: sum(kids(one[1])) / len(one[1])))

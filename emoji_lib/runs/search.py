@@ -7,6 +7,7 @@ from pathlib import Path
 
 from emoji_lib import BadInput, RunFailed
 from emoji_lib.measure.features import TRUSTED
+from emoji_lib.measure.protocol import AT_LEAST
 from emoji_lib.runs import experiments, runner
 from emoji_lib.runs.missing import side_by_side, stop, threads
 from emoji_lib.runs.record import RUNS, read_record
@@ -30,13 +31,14 @@ def open_study(name: str, storage: str = ""):
         raise BadInput(f"{name} says nothing to search; these do: {', '.join(searched)}")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     place = storage or str(RUNS / f"{name}.journal")
-    if "://" not in place:
-        Path(place).parent.mkdir(parents=True, exist_ok=True)
-        place = optuna.storages.JournalStorage(JournalFileBackend(place))
     try:
-        return optuna.create_study(storage=place, study_name=name, load_if_exists=True)
+        kept = place
+        if "://" not in place:
+            Path(place).parent.mkdir(parents=True, exist_ok=True)
+            kept = optuna.storages.JournalStorage(JournalFileBackend(place))
+        return optuna.create_study(storage=kept, study_name=name, load_if_exists=True)
     except Exception as error:  # whatever a database's driver raises, or that there is none
-        raise BadInput(f"--storage {storage} cannot be used ({type(error).__name__}: {error})") from error
+        raise BadInput(f"--storage {place} cannot be used ({type(error).__name__}: {error})") from error
 
 
 def work(name: str, trials: int, storage: str = "", out: Path = RUNS) -> None:
@@ -82,13 +84,16 @@ def _objective(trial, name: str, out: Path) -> float:
 
     trial.set_user_attr("worker", [socket.gethostname(), os.getpid()])
     given = {key: _suggest(trial, key, space) for key, space in experiments.find(name).search.items()}
-    folder = runner.run(experiments.plan(name, given), out=out)
+    plan = experiments.plan(name, given)
+    if (samples := plan.parameters.get("eval_samples", AT_LEAST)) < AT_LEAST:
+        raise BadInput(f"{name} has eval_samples {samples}: trials are compared by distances, which need {AT_LEAST}")
+    folder = runner.run(plan, out=out)
     record = read_record(folder)
     trial.set_user_attr("folder", str(folder))
     if record["status"] == "collapsed":
         raise optuna.TrialPruned(f"{folder.name} collapsed")
-    if not all("kid" in record["scores"].get(encoder, {}) for encoder in TRUSTED):
-        raise RunFailed(f"{folder.name} has no distances to compare: give `eval_samples` at least 50")
+    if not record["scores"]:
+        raise RunFailed(f"{folder.name} has no scores to compare")
     return sum(record["scores"][encoder]["kid"] for encoder in TRUSTED) / len(TRUSTED)
 
 

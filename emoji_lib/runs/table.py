@@ -4,6 +4,7 @@ import html
 import itertools
 import json
 from pathlib import Path
+from statistics import fmean
 
 import pandas as pd
 
@@ -21,6 +22,10 @@ GALLERY = Path(__file__).with_name("gallery.html")
 PARTS = ("results", "league")  # of the README, that are made here
 WIDTHS = {"sample": 200, "loss": 110}  # pixels
 STRIP = 200  # pixels
+PEERS = (
+    "Peers after {:g} minutes of one core each on all emoji, scored over white at 64 pixels "
+    "([how, and all numbers](notebooks/09_comparison.ipynb)):"
+)
 COLUMNS = ("samples", "run", "losses")
 SETTINGS = {
     "batch_size": "batch",
@@ -55,22 +60,24 @@ def table(runs: Runs) -> str:
 
 
 def peers(results: Path) -> str:
-    """The README's Markdown: a row for each player of the league with scores, by its rows over white."""
-    lines = []
-    for name, seeds in league.standing(results).items():
-        first, scores = seeds[0], seeds[0]["scores"][league.FLAT]
+    """The README's Markdown: a row for each player of the league with scores, means over its seeds, over white."""
+    lines, standing = [], league.standing(results)
+    for name, seeds in standing.items():
+        scores = [row["scores"][league.FLAT] for row in seeds]
         lines.append(
             [
-                f'<img src="{_link(league.place(name, first["seed"], results))}/strip.png" width="{STRIP}">',
+                f'<img src="{_link(league.place(name, seeds[0]["seed"], results))}/strip.png" width="{STRIP}">',
                 f"{name}, {len(seeds)} seeds" if len(seeds) > 1 else name,
-                ", ".join(spread(league.kids(seeds, by)) for by in TRUSTED),
-                ", ".join(f"{scores[by]['coverage']:.2f}" for by in TRUSTED),
-                f"{scores['memorised']:.0%}",
-                number(first["images_seen"]),
-                f"{number(first['sampling_seconds'])} s",
+                ", ".join(spread([one[by]["kid"] for one in scores]) for by in TRUSTED),
+                ", ".join(f"{fmean(one[by]['coverage'] for one in scores):.2f}" for by in TRUSTED),
+                f"{fmean(one['memorised'] for one in scores):.0%}",
+                number(fmean(row["images_seen"] for row in seeds)),
+                f"{number(fmean(row['sampling_seconds'] for row in seeds))} s",
             ]
         )
-    return _table(("first eight samples", "player", "KID", "coverage", "copies", "images", "sampling"), lines)
+    said = [PEERS.format(row["minutes"]) for seeds in standing.values() for row in seeds][:1]
+    head = ("first eight samples", "player", "KID", "coverage", "copies", "images seen", "to draw 1,000")
+    return "\n\n".join([*said, _table(head, lines)])
 
 
 def _unchanged(name: str, runs: Runs) -> Runs:

@@ -39,6 +39,7 @@ def make(run: Path, out: Path) -> None:
     sheet = plots.grid(larger, 6, captions=list(choices), gap=12)
     sheet = sheet.quantize(256, dither=Image.Dither.NONE)
     out.mkdir(parents=True, exist_ok=True)
+    (out / "readings.json").unlink(missing_ok=True)  # of other pictures
     sampler.save_png(out / "unseen.png", sheet, sampler.origin(run, 0), f"1 to {ASKED}")
     write_json(out / "choices.json", choices)
     write_json(out / "names.json", {number: names[index] for number, index in zip(choices, chosen, strict=True)})

@@ -26,12 +26,13 @@ SHOWN = 8
 def play(
     names: Iterable[str], minutes: float, seed: int, out: Path = league.LEAGUE, work: Path | None = None
 ) -> Iterator[dict]:
-    """The rows of these players, of all where none is named; a row with scores is not made again.
+    """The rows of these players, of all where none is named; a row that is there is not made again, but one that
+    failed is where its player is named.
 
-    Raises `BadInput` for an unknown player, and where a row that is there is of other minutes.
+    Raises `BadInput` for an unknown player, and where a row with scores is of other minutes.
     """
     sampler.check(players.SAMPLES, seed)
-    work = work or WORK
+    work, names = work or WORK, list(names)
     folders = {league.place(one.name, seed, out): one for one in players.players(names)}
     for folder in folders:
         if league.played(folder) and (given := league.read(folder)["minutes"]) != minutes:
@@ -39,7 +40,7 @@ def play(
     for folder, one in folders.items():
         folder.mkdir(parents=True, exist_ok=True)
         with held(folder):
-            if not league.played(folder):
+            if not (folder / "row.json").is_file() or (names and not league.played(folder)):
                 print(f"{one.name}: {minutes:g} min, then its samples and scores", file=sys.stderr, flush=True)
                 write_json(folder / "row.json", _row(one, minutes, seed, folder, work))
         yield league.read(folder)

@@ -28,6 +28,7 @@ from emoji_lib.show import sampler
 PLAYERS = Path(__file__).parent / "players" / "players.yaml"
 SELECTION, SAMPLES = "all:train", 1000
 GRACE, SAMPLING = 60.0, 7200.0  # seconds that training may take beyond its time, and that drawing the samples may take
+SETTING_UP = 1800.0  # seconds to wait for another process that installs or fetches the same player
 LAST = 8  # lines of a log that an error shows
 
 
@@ -64,8 +65,10 @@ def train(player: Player, seconds: float, seed: int, work: Path) -> tuple[Path, 
     """
     place = work / player.name / f"s{seed}"
     samples, log = place / "samples", place / "log.txt"
-    given = {"python": environment(player, work), "repository": clone(player, work), "data": pictures(player, work)}
-    given |= {"adapter": PLAYERS.with_name(player.adapter), "out": samples}
+    place.mkdir(parents=True, exist_ok=True)
+    with held(place.parent, wait=SETTING_UP):  # another seed of this player may be at it
+        given = {"python": environment(player, work), "repository": clone(player, work)}
+    given |= {"data": pictures(player, work), "adapter": PLAYERS.with_name(player.adapter), "out": samples}
     given |= {"seconds": seconds, "seed": seed, "n": SAMPLES}
     shutil.rmtree(place, ignore_errors=True)
     samples.mkdir(parents=True)
@@ -129,13 +132,11 @@ def environment(player: Player, work: Path) -> Path:
     home, wanted = work / player.name / "environment", "\n".join(player.requirements)
     ready, python = home / "requirements.txt", home / "bin" / "python"
     if not ready.is_file() or ready.read_text() != wanted:
-        home.parent.mkdir(parents=True, exist_ok=True)
-        with held(home):
-            _call(sys.executable, "-m", "venv", "--clear", home)
-            (packages,) = home.glob("lib/python*/site-packages")
-            (packages / "shared.pth").write_text(f"{Path(torch.__file__).parents[1]}\n")  # after the player's own
-            _call(python, "-m", "pip", "install", "--no-deps", "--disable-pip-version-check", *player.requirements)
-            ready.write_text(wanted)
+        _call(sys.executable, "-m", "venv", "--clear", home)
+        (packages,) = home.glob("lib/python*/site-packages")
+        (packages / "shared.pth").write_text(f"{Path(torch.__file__).parents[1]}\n")  # after the player's own
+        _call(python, "-m", "pip", "install", "--no-deps", "--disable-pip-version-check", *player.requirements)
+        ready.write_text(wanted)
     return python
 
 

@@ -82,13 +82,14 @@ def test_a_stale_readme_is_noticed_and_the_rest_of_it_kept(results, tmp_path):
 
 def test_peers_are_in_the_order_of_their_distance_and_failures_left_out(tmp_path):
     for player, seed, kid in (("far", 0, 2.0), ("near", 0, 0.5), ("near", 1, 0.9), ("broken", 0, None)):
-        one = {"kid": kid, "kid_low": 0.0, "kid_high": 1.0, "coverage": 0.25}
+        one = {"kid": kid, "kid_low": 0.0, "kid_high": 1.0, "coverage": 0.25 + seed / 10}
         scores = {league.FLAT: {"contrast": one, "groups": one, "memorised": 0.05, "samples": 1000}} if kid else {}
-        row = {"player": player, "seed": seed, "minutes": 25, "images_seen": 3200, "sampling_seconds": 61.0}
+        row = {"player": player, "seed": seed, "minutes": 25, "images_seen": 3200 + 32 * seed, "sampling_seconds": 61.0}
         (tmp_path / f"{player}-s{seed}").mkdir()
         (tmp_path / f"{player}-s{seed}" / "row.json").write_text(json.dumps(row | {"scores": scores}))
-    near, far = table.peers(tmp_path).splitlines()[2:]
-    assert near.endswith("|near, 2 seeds|0.7 (0.5 to 0.9), 0.7 (0.5 to 0.9)|0.25, 0.25|5%|3,200|61 s|")
+    said, _, _, _, near, far = table.peers(tmp_path).splitlines()
+    assert said.startswith("Peers after 25 minutes of one core each")
+    assert near.endswith("|near, 2 seeds|0.7 (0.5 to 0.9), 0.7 (0.5 to 0.9)|0.30, 0.30|5%|3,216|61 s|")
     assert far.endswith("|far|2, 2|0.25, 0.25|5%|3,200|61 s|")
 
 
