@@ -22,10 +22,7 @@ GALLERY = Path(__file__).with_name("gallery.html")
 PARTS = ("results", "league")  # of the README, that are made here
 WIDTHS = {"sample": 200, "loss": 110}  # pixels
 STRIP = 200  # pixels
-PEERS = (
-    "Peers after {:g} minutes of one core each on all emoji, scored over white at 64 pixels "
-    "([how, and all numbers](notebooks/09_comparison.ipynb)):"
-)
+PEERS = "Peers after {:g} minutes of one core each, all emoji over white at 64 pixels ([all numbers]({})):"
 COLUMNS = ("samples", "run", "losses")
 SETTINGS = {
     "batch_size": "batch",
@@ -64,19 +61,22 @@ def peers(results: Path) -> str:
     lines, standing = [], league.standing(results)
     for name, seeds in standing.items():
         scores = [row["scores"][league.FLAT] for row in seeds]
-        lines.append(
-            [
-                f'<img src="{_link(league.place(name, seeds[0]["seed"], results))}/strip.png" width="{STRIP}">',
-                f"{name}, {len(seeds)} seeds" if len(seeds) > 1 else name,
-                ", ".join(spread([one[by]["kid"] for one in scores]) for by in TRUSTED),
-                ", ".join(f"{fmean(one[by]['coverage'] for one in scores):.2f}" for by in TRUSTED),
-                f"{fmean(one['memorised'] for one in scores):.0%}",
-                number(fmean(row["images_seen"] for row in seeds)),
-                f"{number(fmean(row['sampling_seconds'] for row in seeds))} s",
-            ]
-        )
-    said = [PEERS.format(row["minutes"]) for seeds in standing.values() for row in seeds][:1]
-    head = ("first eight samples", "player", "KID", "coverage", "copies", "images seen", "to draw 1,000")
+        kids, covered = ([fmean(one[by][key] for one in scores) for by in TRUSTED] for key in ("kid", "coverage"))
+        cells = [
+            f'<img src="{_link(league.place(name, seeds[0]["seed"], results))}/strip.png" width="{STRIP}">',
+            f"{name}, {len(seeds)} seeds" if len(seeds) > 1 else name,
+            ", ".join(f"{value:.2f}" for value in kids),
+            ", ".join(f"{value:.2f}" for value in covered),
+            f"{fmean(one['memorised'] for one in scores):.0%}",
+            number(fmean(row["images_seen"] for row in seeds)),
+            f"{number(fmean(row['sampling_seconds'] for row in seeds))} s",
+        ]
+        unbroken = (cell.replace("-", "\u2011").replace(" ", "&nbsp;") for cell in cells[1:])
+        lines.append([cells[0], *unbroken])
+    said = [
+        PEERS.format(row["minutes"], "notebooks/09_comparison.ipynb") for seeds in standing.values() for row in seeds
+    ][:1]
+    head = ("first eight samples", "player", "KID", "coverage", "copies", "images", "sampling")
     return "\n\n".join([*said, _table(head, lines)])
 
 
