@@ -42,6 +42,10 @@ class Views:
     def __len__(self) -> int:
         return len(self.white)
 
+    def __getitem__(self, chosen) -> "Views":
+        alpha = None if self.alpha is None else self.alpha[chosen]
+        return Views(self.white[chosen], self.black[chosen], alpha)
+
 
 def views(images: np.ndarray, *, premultiplied: bool) -> Views:
     """RGBA, RGB or L, uint8 `[N, C, H, W]`, of any size; others than 72×72 are resized, antialiased."""

@@ -64,14 +64,13 @@ class ForPhrases(Latents):
 
     def about(self, embeddings: Tensor, rng: torch.Generator) -> Tensor:
         """Latents `[N, latent + E]` for the phrases `[N, E]`, with standard normal noise on the device of `rng`."""
-        n = len(embeddings)
-        noise = torch.randn(self.whole(n), self.options["latent"], generator=rng, device=rng.device)[:n]
+        noise = torch.randn(len(embeddings), self.options["latent"], generator=rng, device=rng.device)
         return torch.cat((noise, embeddings), 1)
 
     def latents(self, n: int, seed: int) -> Tensor:
         """Latents `[N, latent + E]` for known phrases at random; the first ones are the same for any `n`."""
-        phrases = torch.randint(len(self.phrases), (n,), generator=seeded(seed, apart=PHRASES))
-        return self.about(self.phrases.cpu()[phrases], seeded(seed))
+        phrases = torch.randint(len(self.phrases), (self.whole(n),), generator=seeded(seed, apart=PHRASES))
+        return self.about(self.phrases.cpu()[phrases], seeded(seed))[:n]
 
 
 @register

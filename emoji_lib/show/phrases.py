@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from emoji_lib import BadInput
 from emoji_lib.data import encoders, pixels, words
@@ -67,7 +68,11 @@ class PhraseSampler:
         return sampler.straight(self.generator, self._about(embeddings, seed), self.facts)
 
     def _about(self, embeddings: Tensor, seed: int, truncation: float = 1.0) -> Tensor:
-        latents = self.generator.about(embeddings, torch.Generator().manual_seed(seed))
+        n = len(embeddings)
+        whole = F.pad(
+            embeddings, (0, 0, 0, self.generator.whole(n) - n)
+        )  # so that the first ones are the same for any n
+        latents = self.generator.about(whole, torch.Generator().manual_seed(seed))[:n]
         latents[:, : self.generator.options["latent"]] *= truncation
         return latents
 
