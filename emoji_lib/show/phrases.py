@@ -69,9 +69,8 @@ class PhraseSampler:
 
     def _about(self, embeddings: Tensor, seed: int, truncation: float = 1.0) -> Tensor:
         n = len(embeddings)
-        whole = F.pad(
-            embeddings, (0, 0, 0, self.generator.whole(n) - n)
-        )  # so that the first ones are the same for any n
+        # Whole sixteens of numbers, so that the first pictures are the same for any n.
+        whole = F.pad(embeddings, (0, 0, 0, self.generator.whole(n) - n))
         latents = self.generator.about(whole, torch.Generator().manual_seed(seed))[:n]
         latents[:, : self.generator.options["latent"]] *= truncation
         return latents
