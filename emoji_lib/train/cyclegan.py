@@ -97,7 +97,7 @@ class CycleGAN(System):
         self.cycle_weight, self.identity_weight, self.r1_weight = weights.values()
         self.pools = {"cartoons": Pool(pool_size), "faces": Pool(pool_size)}
         self.pool_rng = torch.Generator().manual_seed(self.rng.initial_seed())
-        self.steps, self.steps_taken = steps, 0
+        self.steps = steps
 
     def step(self, faces: Tensor, cartoons: Tensor) -> dict[str, Tensor]:
         """One update of the translators, then of the discriminators, on float32 `[N, C, H, W]` in −1..1.
@@ -172,14 +172,13 @@ class CycleGAN(System):
         pools = {name: pool.images for name, pool in self.pools.items() if pool.images is not None}
         pools = {name: self.processes.gather(images[None]) for name, images in pools.items()}
         pool_rng = self.processes.gather(self.pool_rng.get_state()[None].to(self.device))
-        return super().state_dict() | {"pools": pools, "pool_rng": pool_rng, "taken": self.steps_taken}
+        return super().state_dict() | {"pools": pools, "pool_rng": pool_rng}
 
     def load_state_dict(self, state: dict) -> None:
         super().load_state_dict(state)
         for name, images in state["pools"].items():
             self.pools[name].images = images[self.processes.rank].to(self.device)
         self.pool_rng.set_state(state["pool_rng"][self.processes.rank].cpu().clone())
-        self.steps_taken = state["taken"]
 
 
 def cost(system: CycleGAN, images: Tensor) -> tuple[float, float]:

@@ -66,7 +66,7 @@ class GAN(System):
             fake = self.generator(self.generator.noise(len(real), self.rng))
         real, fake = self.augment(real, self.rng), self.augment(fake, self.rng)
         loss_d, on_real, on_fake = self.discriminator_turn(real, fake)
-        loss_g = self.generator_turn(fake, on_real, on_fake)
+        loss_g = self.generator_turn(real, fake, on_real, on_fake)
         self.update_average()
         return detached(loss_g=loss_g, loss_d=loss_d, real=on_real.mean(), fake=on_fake.mean())
 
@@ -84,13 +84,16 @@ class GAN(System):
         return loss, on_real, on_fake
 
     @record_function("G step")
-    def generator_turn(self, fake: Tensor, on_real: Tensor, on_fake: Tensor) -> Tensor:
-        """Its loss on the same fakes: from the updated discriminator's logits, or from the same (simultaneous)."""
+    def generator_turn(
+        self, real: Tensor, fake: Tensor, on_real: Tensor, on_fake: Tensor, *captions: Tensor, extra: Tensor | float = 0
+    ) -> Tensor:
+        """Its loss by the updated discriminator, or by the same logits (simultaneous); `extra` is minimised with it."""
         if not self.loss.simultaneous:
             with self.forward():
-                on_fake = self.logits(fake)
+                on_fake = self.logits(fake, *captions)
+                on_real = self.logits(real, *captions) if self.loss.paired else on_real
         loss = self.loss.generator(on_real.detach(), on_fake)
-        self.gradients(loss, "generator")
+        self.gradients(loss + extra, "generator")
         if self.loss.simultaneous:
             self.optimizers["discriminator"].step()
         self.optimizers["generator"].step()

@@ -62,6 +62,5 @@ def rewind(system, state: dict) -> None:
                 value.copy_(saved[index][key]) if index in saved else value.zero_()
     for name, module in system.modules().items():
         module.load_state_dict(state["networks"][name])
-    if "taken" in state:
-        system.steps_taken.copy_(state["taken"])
+    system.steps_taken.fill_(state["taken"])
     system.rng.set_state(state["rng"][0])

@@ -34,7 +34,6 @@ class LayeredGAN(GAN):
         if gamma and self.loss.simultaneous:
             raise BadInput("gamma needs a loss with updates in turn, such as pairing or bce")
         self.mixing_weight, self.gamma = mixing_weight, gamma
-        self.steps_taken = torch.zeros((), device=self.device)
 
     def step(self, real: Tensor) -> dict[str, Tensor]:
         """One update of both networks on real images, float32 `[N, 4, 72, 72]` in −1..1.
@@ -46,7 +45,7 @@ class LayeredGAN(GAN):
         mixing = losses.mixing(masks)
         real, fake = self.augment(real, self.rng), self.augment(fake, self.rng)
         loss_d, on_real, on_fake = self.discriminator_turn(real, fake)
-        loss_g = self.generator_turn(real, fake, on_real, on_fake, self.mixing_weight * mixing)
+        loss_g = self.generator_turn(real, fake, on_real, on_fake, extra=self.mixing_weight * mixing)
         self.update_average()
         self.steps_taken += 1
         return detached(loss_g=loss_g, loss_d=loss_d, real=on_real.mean(), fake=on_fake.mean(), mixing=mixing)
@@ -62,24 +61,3 @@ class LayeredGAN(GAN):
         self.gradients(loss + PENALISED_EVERY * self.gamma * penalty, "discriminator")
         self.optimizers["discriminator"].step()
         return loss, on_real, on_fake
-
-    @record_function("G step")
-    def generator_turn(self, real: Tensor, fake: Tensor, on_real: Tensor, on_fake: Tensor, penalty: Tensor) -> Tensor:
-        """Its adversarial loss, minimised together with the `penalty`; pairs are of one discriminator's logits."""
-        if not self.loss.simultaneous:
-            with self.forward():
-                on_fake = self.logits(fake)
-                on_real = self.logits(real) if self.loss.paired else on_real
-        loss = self.loss.generator(on_real.detach(), on_fake)
-        self.gradients(loss + penalty, "generator")
-        if self.loss.simultaneous:
-            self.optimizers["discriminator"].step()
-        self.optimizers["generator"].step()
-        return loss
-
-    def state_dict(self) -> dict:
-        return super().state_dict() | {"taken": self.steps_taken.clone()}
-
-    def load_state_dict(self, state: dict) -> None:
-        super().load_state_dict(state)
-        self.steps_taken.copy_(state["taken"])

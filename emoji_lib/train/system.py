@@ -20,7 +20,7 @@ class System:
     """What the training loop trains: a subclass has a `step` from a batch to detached scalars, and a `sample`.
 
     On a GPU the step is captured once and replayed (`graphs.py`), unless it is not `capturable`. Only a
-    `distributable` step averages gradients over processes.
+    `distributable` step averages gradients over processes. A step that depends on `steps_taken` counts itself.
     """
 
     capturable = True
@@ -42,6 +42,7 @@ class System:
         for module in self.modules().values():
             self.processes.broadcast(list(module.state_dict().values()))
         self.rng = seeded(seed, self.device, apart=SEED_STRIDE * (1 + self.processes.rank))
+        self.steps_taken = torch.zeros((), device=self.device) if self.capturable else 0  # a graph counts in place
 
     def step(self, real: Tensor) -> dict[str, Tensor]:
         """One training step on real images, float32 `[N, C, H, W]` in −1..1; detached scalars to log."""
@@ -77,6 +78,7 @@ class System:
             "networks": {name: module.state_dict() for name, module in self.modules().items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "rng": self.processes.gather(self.rng.get_state()[None]),
+            "taken": int(self.steps_taken),
         }
 
     def load_state_dict(self, state: dict) -> None:
@@ -96,3 +98,4 @@ class System:
             raise BadInput(f"the checkpoint is of {len(state['rng'])} processes, not {self.processes.size}")
         mine = state["rng"][self.processes.rank].cpu()
         self.rng.set_state(mine.clone())  # torch reads a view from its storage's start
+        self.steps_taken += state.get("taken", 0) - int(self.steps_taken)  # an old GAN's has none

@@ -41,7 +41,6 @@ class TextGAN(GAN):
         self.input_noise, self.input_noise_steps = input_noise, input_noise_steps
         self.embedding_noise, self.caption_dropout = embedding_noise, caption_dropout
         self.mismatched_captions, self.l1_weight = mismatched_captions, l1_weight
-        self.steps_taken = torch.zeros((), device=self.device)  # a tensor, so that a CUDA graph counts on
 
     def step(self, real: Tensor, captions: Tensor) -> dict[str, Tensor]:
         """One update of both networks on real images, float32 `[N, C, H, W]` in −1..1, and their captions `[N, E]`.
@@ -54,7 +53,7 @@ class TextGAN(GAN):
         distance = losses.l1(fake, real) if self.l1_weight else 0.0
         real, fake = self.discriminator_input(real), self.discriminator_input(fake)
         loss_d, on_real, on_fake = self.discriminator_turn(real, fake, captions)
-        loss_g = self.generator_turn(fake, captions, on_real, on_fake, self.l1_weight * distance)
+        loss_g = self.generator_turn(real, fake, on_real, on_fake, captions, extra=self.l1_weight * distance)
         self.update_average()
         self.steps_taken += 1
         return detached(loss_g=loss_g, loss_d=loss_d, real=on_real.mean(), fake=on_fake.mean())
@@ -74,21 +73,6 @@ class TextGAN(GAN):
         if not simultaneous:
             self.optimizers["discriminator"].step()
         return loss, on_real, on_fake
-
-    @record_function("G step")
-    def generator_turn(
-        self, fake: Tensor, captions: Tensor, on_real: Tensor, on_fake: Tensor, distance: Tensor | float
-    ) -> Tensor:
-        """Its adversarial loss, minimised with the weighted `distance` to the real images."""
-        if not self.loss.simultaneous:
-            with self.forward():
-                on_fake = self.logits(fake, captions)
-        loss = self.loss.generator(on_real.detach(), on_fake)
-        self.gradients(loss + distance, "generator")
-        if self.loss.simultaneous:
-            self.optimizers["discriminator"].step()
-        self.optimizers["generator"].step()
-        return loss
 
     def perturb(self, embeddings: Tensor) -> Tensor:
         """Embeddings `[N, E]` with Gaussian noise of mean length `embedding_noise`."""
@@ -118,10 +102,3 @@ class TextGAN(GAN):
             return images
         left = (1 - self.steps_taken / self.input_noise_steps).clamp(min=0)
         return images + self.input_noise * left * torch.randn(images.shape, generator=self.rng, device=self.device)
-
-    def state_dict(self) -> dict:
-        return super().state_dict() | {"taken": self.steps_taken.clone()}
-
-    def load_state_dict(self, state: dict) -> None:
-        super().load_state_dict(state)
-        self.steps_taken.copy_(state["taken"])

@@ -94,6 +94,19 @@ def test_the_generators_loss_is_from_the_updated_discriminator_in_bf16_too(norm,
     assert facts["loss_g"].item() == pytest.approx(moved.item(), abs=0.2 * abs(moved - before).item())
 
 
+def test_a_pair_is_of_one_discriminators_logits(fp32):
+    """The generator's loss compares fakes with reals; D moves far here between its turn and the generator's."""
+    generator, discriminator = pair(norm="none")
+    system = gan.GAN(generator, discriminator, loss="pairing", learning_rate_g=0, learning_rate_d=0.05, seed=3)
+    real = real_batch()
+    before = discriminator(real).detach()
+    facts = system.step(real)
+    fake = generator(torch.randn(5, 100, generator=torch.Generator().manual_seed(SEED_STRIDE + 3)))
+    moved = F.softplus(discriminator(real) - discriminator(fake)).mean().item()
+    assert abs(F.softplus(before - discriminator(fake)).mean().item() - moved) > 0.1
+    assert facts["loss_g"].item() == pytest.approx(moved, rel=1e-3)
+
+
 def test_the_blogs_loop(fp32):
     """Generator first, then the discriminator on the same fakes: here from one forward pass of each image."""
     generator, discriminator = pair(**IMPROVED | {"norm": "none"})
