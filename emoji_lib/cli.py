@@ -185,8 +185,9 @@ def draw(
     phrase: Annotated[str, typer.Argument(metavar="TEXT", help="what to draw, in a few words or emoji")],
     n: N = 8,
     seed: Seed = 0,
-    truncation: Annotated[float, typer.Option(help="how far the noise reaches: 0 is the typical picture")] = 1.0,
+    truncation: Annotated[float, typer.Option(help="how far chance reaches: 0 is the typical picture")] = 1.0,
     guidance: Annotated[float, typer.Option(help="above 1 leans on the phrase, below 1 less")] = 1.0,
+    retrieval: Annotated[float, typer.Option(help="how far to move to a known phrase: 0 not, 1 all the way")] = 0.7,
     size: Size = None,
     svg: Svg = False,
     run: Weights = "06-phrases",
@@ -200,7 +201,7 @@ def draw(
     phrase = phrases.read(phrase)
     folder = find_run(run, sampler.WEIGHTS)
     artist = phrases.PhraseSampler(folder)
-    artist.guide(guidance)
+    artist.guide(guidance, retrieval)
     latents = artist.latents(phrase, n, seed, truncation)
     own = sampler.straight(artist.generator, latents[:1], artist.facts).shape[-1]
     sampler.check_size(size, svg, artist.generator, own)

@@ -45,12 +45,15 @@ def within(features: Tensor, wanted: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Question:
-    """Embedded phrases `[N, E]`, the number of each one's label, and real pictures with the numbers of theirs."""
+    """Embedded phrases `[N, E]`, the number of each one's label, and real pictures with the numbers of theirs and with
+    their features, by encoder.
+    """
 
     vectors: Tensor
     wanted: Tensor
     shown: emoji.EmojiSet
     labels: Tensor
+    real: dict[str, Tensor]
 
     def groups(self) -> tuple[Tensor, Tensor]:
         """The group of each wanted label, and of each picture."""
@@ -65,20 +68,29 @@ def questions(selection: str, encoder: str, n: int) -> dict[str, Question]:
     of some learned emoji is left out.
     """
     reference = Reference(selection)
+    real = _features(reference.learned.images)
     found = {
-        "seen": _ask(reference.learned, encoder, n, lambda label: next(iter(label.phrases), "")),
-        "paraphrases": _ask(reference.learned, encoder, n, lambda label: label.paraphrase),
+        "seen": _ask(reference.learned, real, encoder, n, lambda label: next(iter(label.phrases), "")),
+        "paraphrases": _ask(reference.learned, real, encoder, n, lambda label: label.paraphrase),
     }
     held = reference.part("validation", "test")
     if held is not None and all(term.endswith(":train") for term in emoji.terms(selection)):
         learned = {phrase for label in words.labels(reference.learned.emoji) for phrase in label.phrases}
         own = lambda label: words.plain(label.name.replace("-", " "))  # noqa: E731
         unseen = lambda label: own(label) if own(label) in set(label.phrases) - learned else ""  # noqa: E731
-        found["unseen concepts"] = _ask(held, encoder, n, unseen)
+        found["unseen concepts"] = _ask(held, _features(held.images), encoder, n, unseen)
     return {kind: question for kind, question in found.items() if question is not None}
 
 
-def _ask(shown: emoji.EmojiSet, encoder: str, n: int, phrase: Callable[[words.Label], str]) -> Question | None:
+def _features(images: np.ndarray) -> dict[str, Tensor]:
+    """Of premultiplied RGBA, by each trusted encoder."""
+    shown = views(images, premultiplied=True)
+    return {name: features(name, shown)[0] for name in TRUSTED}
+
+
+def _ask(
+    shown: emoji.EmojiSet, real: dict[str, Tensor], encoder: str, n: int, phrase: Callable[[words.Label], str]
+) -> Question | None:
     labels = words.readable(words.labels(shown.emoji), encoder)
     numbers = torch.zeros(len(shown), dtype=torch.long)
     for number, label in enumerate(labels):
@@ -88,7 +100,7 @@ def _ask(shown: emoji.EmojiSet, encoder: str, n: int, phrase: Callable[[words.La
         return None
     chosen = np.sort(np.random.default_rng(SEED).permutation(named)[:n])
     vectors = words.embed(encoder, [phrase(labels[number]) for number in chosen])
-    return Question(torch.tensor(vectors), torch.from_numpy(chosen), shown, numbers)
+    return Question(torch.tensor(vectors), torch.from_numpy(chosen), shown, numbers, real)
 
 
 def answer(draw: Callable[[Tensor], np.ndarray], question: Question) -> dict[str, dict[str, float]]:
@@ -98,12 +110,11 @@ def answer(draw: Callable[[Tensor], np.ndarray], question: Question) -> dict[str
     `draw` gives premultiplied RGBA uint8 `[N, 4, 72, 72]` for embeddings. Chance is the mean over samples that were
     drawn for others of the phrases.
     """
-    shown = views(question.shown.images, premultiplied=True)
-    drawn = views(draw(question.vectors), premultiplied=True)
+    drawn = _features(draw(question.vectors))
     of_wanted, of_pictures = question.groups()
     found = {}
     for name in TRUSTED:
-        real, fake = standardised(features(name, shown)[0], features(name, drawn)[0])
+        real, fake = standardised(question.real[name], drawn[name])
         rng = torch.Generator().manual_seed(SEED)
         turns = torch.stack([torch.arange(len(fake)), *(_others(len(fake), rng) for _ in range(TURNS))])
         by_label = ranks(fake, question.wanted[turns], real, question.labels)
@@ -124,7 +135,8 @@ def _others(n: int, rng: torch.Generator) -> Tensor:
 
 def evaluate(draw: Callable[[Tensor], np.ndarray], selection: str, encoder_name: str, n: int) -> dict:
     """What a text generator is scored by besides the quality of its pictures: the `answer` to each kind of `questions`,
-    the inception score of `n` samples of learned names by the subgroup classifier, and the diversity `within` one name.
+    the inception score of `n` samples of learned names by the subgroup classifier, and the diversity `within` one
+    learned name and `within_unseen` one of the others.
     """
     kinds = questions(selection, encoder_name, n)
     result = {kind: answer(draw, question) for kind, question in kinds.items()}
@@ -132,11 +144,12 @@ def evaluate(draw: Callable[[Tensor], np.ndarray], selection: str, encoder_name:
     result["inception"] = _inception(draw(known[torch.arange(n) % len(known)]))
     real = [int((question.labels == label).nonzero()[0]) for label in question.wanted]
     result["inception_real"] = _inception(question.shown.images[real])
-    some = known[: -(-n // EACH)]
-    repeated = views(draw(some.repeat_interleave(EACH, 0)), premultiplied=True)
-    (of_phrases,) = standardised(features("contrast", repeated)[0])
-    diversity = within(of_phrases, torch.arange(len(some)).repeat_interleave(EACH))
-    return scores.rounded(result | {"samples": n, "classifier": encoder(CLASSIFIER)[1], "within": diversity})
+    for key, kind in {"within": "seen", "within_unseen": "unseen concepts"}.items():
+        if kind in kinds:
+            some = kinds[kind].vectors[: -(-n // EACH)]
+            (repeated,) = standardised(_features(draw(some.repeat_interleave(EACH, 0)))["contrast"])
+            result[key] = within(repeated, torch.arange(len(some)).repeat_interleave(EACH))
+    return scores.rounded(result | {"samples": n, "classifier": encoder(CLASSIFIER)[1]})
 
 
 def lookup(selection: str, encoder_name: str, n: int) -> dict[str, dict]:

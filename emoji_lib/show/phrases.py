@@ -15,12 +15,14 @@ from torch.nn import functional as F
 from emoji_lib import BadInput
 from emoji_lib.data import encoders, pixels, words
 from emoji_lib.measure import text_match
-from emoji_lib.nets.emotigan import ForPhrases
+from emoji_lib.nets.emotigan import PHRASES, ForPhrases
+from emoji_lib.nets.layers import seeded
 from emoji_lib.runs.record import RESULTS, scores_of
 from emoji_lib.show import notebook, plots, sampler
 
 DRAWS = "06-phrases"  # the experiment that `draw` uses where no run is named
 STRONGEST = 10  # guidance
+RETRIEVAL, TEMPERATURE = 0.7, 0.03  # notebook 06 measures them
 STRANGE = 0.6  # cosine to the nearest known phrase under which a phrase means nothing to a generator
 
 
@@ -38,7 +40,14 @@ def file_name(phrase: str) -> str:
 
 
 class PhraseSampler:
-    """A text generator with the encoder it was trained with, and the phrases it learned."""
+    """A text generator with the encoder it was trained with, and the phrases it learned.
+
+    It has learned to draw those, and little of what lies between. So each picture of a phrase e is drawn for
+    e + `retrieval` · (k − e), with a known phrase k chosen by chance exp(cosine / `TEMPERATURE`): the neighbours of
+    instance-conditioned GANs (Casanova et al. 2021; differs: of captions, and only when it draws). 0 draws e itself.
+    """
+
+    retrieval = RETRIEVAL
 
     def __init__(self, run: Path):
         self.generator, self.facts = sampler.load(run)
@@ -50,7 +59,7 @@ class PhraseSampler:
             raise BadInput(f"{run.name} takes embeddings of {size} numbers, {given}")
 
     def latents(self, phrase: str, n: int, seed: int = 0, truncation: float = 1.0) -> Tensor:
-        """`n` latents of a phrase, `[N, latent + E]`; `truncation` scales the noise."""
+        """`n` latents of a phrase, `[N, latent + E]`; `truncation` scales the noise and the temperature."""
         sampler.check(n, seed)
         if not (0 <= truncation < math.inf):
             raise BadInput(
@@ -71,17 +80,27 @@ class PhraseSampler:
         n = len(embeddings)
         # Whole sixteens of numbers, so that the first pictures are the same for any n.
         whole = F.pad(embeddings, (0, 0, 0, self.generator.whole(n) - n))
-        latents = self.generator.about(whole, torch.Generator().manual_seed(seed))[:n]
+        known = self.generator.phrases[self.chosen(whole, seed, truncation)]
+        latents = self.generator.about(torch.lerp(whole, known, self.retrieval), seeded(seed))[:n]
         latents[:, : self.generator.options["latent"]] *= truncation
         return latents
 
-    def guide(self, weight: float) -> None:
-        """From now on phrases are drawn with such a weight against no phrase; 1 is as trained."""
-        if not 0 <= weight <= STRONGEST:
+    def chosen(self, embeddings: Tensor, seed: int, truncation: float = 1.0) -> Tensor:
+        """The number of the known phrase that each embedding `[N, E]` is moved towards, `[N]`."""
+        cosines = F.normalize(embeddings) @ F.normalize(self.generator.phrases).T
+        chances = (cosines / max(TEMPERATURE * truncation, 1e-6)).softmax(1).cumsum(1)
+        drawn = torch.rand(len(embeddings), 1, generator=seeded(seed, apart=PHRASES))
+        return (chances < drawn).sum(1).clamp(max=chances.shape[1] - 1)
+
+    def guide(self, guidance: float = 1.0, retrieval: float = RETRIEVAL) -> None:
+        """How phrases are drawn from now on: with what weight against no phrase, and how far towards known ones."""
+        if not 0 <= guidance <= STRONGEST:
             raise BadInput(
-                f"--guidance {weight} is not between 0 and {STRONGEST}; 1 is as trained, 0 ignores the phrase"
+                f"--guidance {guidance} is not between 0 and {STRONGEST}; 1 is as trained, 0 ignores the phrase"
             )
-        self.generator.guidance = weight
+        if not 0 <= retrieval <= 1:
+            raise BadInput(f"--retrieval {retrieval} is not between 0 (the phrase as it is) and 1 (a known one)")
+        self.generator.guidance, self.retrieval = guidance, retrieval
 
     def near(self, phrase: str, k: int = 3) -> list[tuple[str, str, float]]:
         """The known phrases nearest in meaning, each of another emoji: phrase, emoji and cosine."""
@@ -93,8 +112,9 @@ class PhraseSampler:
         return list(nearest.values())[:k]
 
 
-def evaluate(artist: PhraseSampler, selection: str, n: int) -> dict:
-    """`text_match.evaluate` of `n` samples of each kind of phrase."""
+def evaluate(artist: PhraseSampler, selection: str, n: int, retrieval: float = 0.0) -> dict:
+    """`text_match.evaluate` of `n` samples of each kind of phrase, drawn as they are unless there is a `retrieval`."""
+    artist.guide(retrieval=retrieval)
     draw = lambda embeddings: pixels.premultiply(artist.of(embeddings))  # noqa: E731
     return text_match.evaluate(draw, selection, artist.facts["encoder"], n)
 
@@ -121,16 +141,17 @@ def box(artist: PhraseSampler, phrase: str = "happy cat") -> None:
     text, seed = ipywidgets.Text(phrase, description="phrase"), ipywidgets.IntText(0, description="seed")
     reach = ipywidgets.FloatSlider(1.0, min=0, max=2, step=0.1, description="truncation")
     lean = ipywidgets.FloatSlider(1.0, min=0, max=4, step=0.1, description="guidance")
+    near = ipywidgets.FloatSlider(RETRIEVAL, min=0, max=1, step=0.1, description="retrieval")
     picture = ipywidgets.Image()
 
     def redraw(_) -> None:
         with contextlib.suppress(BadInput):  # an empty box is not an error while someone types
             typed = read(text.value)
-            artist.guide(lean.value)
+            artist.guide(lean.value, near.value)
             picture.value = pixels.png(sheet(artist, [typed], 8, abs(seed.value), columns=1, truncation=reach.value))
 
-    for widget in (text, seed, reach, lean):
+    for widget in (text, seed, reach, lean, near):
         widget.observe(redraw, "value")
     redraw(None)
-    notebook.display(ipywidgets.VBox([text, seed, reach, lean, picture]))
+    notebook.display(ipywidgets.VBox([text, seed, reach, lean, near, picture]))
     notebook.pictures(sheet(artist, [phrase], 8, columns=1))

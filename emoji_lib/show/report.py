@@ -71,10 +71,11 @@ def agreement(rows: dict[str, dict]) -> str:
 
 def phrases(rows: dict[str, list[dict]]) -> pd.DataFrame:
     """What `text_match.evaluate` found of runs, by experiment: means and, of several seeds, lowest and highest."""
-    columns = {"inception": "inception (subgroups)", "inception_real": "of real pictures", "within": "within a caption"}
+    columns = {"inception": "inception (subgroups)", "inception_real": "of real pictures"}
+    columns |= {"within": "within a learned name", "within_unseen": "within an unseen one"}
     table = {}
     for name, found in rows.items():
-        means = {title: spread([one[key] for one in found]) for key, title in columns.items()}
+        means = {title: spread([one[key] for one in found if key in one]) for key, title in columns.items()}
         table[name] = {"seeds": len(found)} | means
     return _frame(table)
 

@@ -1,6 +1,5 @@
 """The layered GAN: a generator that draws in layers is kept from mixing them."""
 
-import torch
 from torch import Tensor, nn
 from torch.profiler import record_function
 

@@ -73,6 +73,33 @@ def test_truncation_to_nothing_is_the_same_picture_again(run, tmp_path, capsys):
     assert np.array_equal(one, other)
 
 
+def test_a_phrase_is_moved_towards_known_ones_near_it(run):
+    artist = phrases.PhraseSampler(run)
+    known, asked = artist.generator.phrases, torch.from_numpy(artist.encoder.encode(["grinning cats"]))
+    artist.guide(retrieval=0)
+    assert torch.equal(artist.latents("grinning cats", 4)[:, 7:], asked.expand(4, -1))
+    artist.guide(retrieval=1)
+    nearest = (known @ asked[0]).argmax()
+    typical = artist.latents("grinning cats", 4, truncation=0)
+    assert torch.equal(typical[:, 7:], known[nearest].expand(4, -1))
+    artist.guide(retrieval=0.25)
+    torch.testing.assert_close(artist.latents("dog face", 1, truncation=0)[:, 7:], known[2:], atol=1e-4, rtol=0)
+    moved = artist.latents("grinning cats", 1, truncation=0)[:, 7:]
+    torch.testing.assert_close(moved, 0.75 * asked + 0.25 * known[nearest])
+
+
+def test_known_phrases_are_chosen_by_their_cosines(run, monkeypatch):
+    """And the first choices are the same however many there are."""
+    monkeypatch.setattr(phrases, "TEMPERATURE", 0.4)
+    artist = phrases.PhraseSampler(run)
+    asked = torch.from_numpy(artist.encoder.encode(["cat"]))
+    expected = ((asked @ artist.generator.phrases.T)[0] / 0.4).exp()
+    chosen = artist.chosen(asked.expand(3000, -1), seed=1)
+    assert torch.equal(chosen[:5], artist.chosen(asked.expand(5, -1), seed=1))
+    found = torch.bincount(chosen, minlength=3) / 3000
+    torch.testing.assert_close(found, expected / expected.sum(), atol=0.03, rtol=0)
+
+
 @pytest.fixture(scope="module")
 def layers(tmp_path_factory):
     """As `run`, by a generator that draws in layers."""
@@ -119,6 +146,8 @@ def test_emoji_and_long_texts_are_read(run, tmp_path, capsys):
         (("\udcff",), "has no words"),
         (("cat", "--truncation", "-1"), "--truncation -1.0 is negative"),
         (("cat", "--guidance", "-1"), "--guidance -1.0 is not between 0 and 10"),
+        (("cat", "--retrieval", "1.5"), "--retrieval 1.5 is not between 0 (the phrase as it is) and 1"),
+        (("cat", "--retrieval", "nan"), "--retrieval nan is not between 0"),
         (("cat", "--guidance", "nan"), "--guidance nan is not between 0 and 10"),
         (("cat", "--size", "512"), "--size 512 needs a generator that draws in layers"),
         (
@@ -160,6 +189,8 @@ def test_an_untrained_generator_matches_by_chance(run):
             assert one["top1"] <= one["top5"] < 0.5
             assert abs(one["top5"] - one["top5_chance"]) < 0.2
     assert 1 <= found["inception"] < 1.2
+    assert {"within", "within_unseen"} <= found.keys()
+    assert artist.retrieval == 0  # scores are of phrases as they are, unless they say otherwise
     question = text_match.questions("faces:train", "ngrams", 40)["seen"]
     copies = question.shown.images[[int((question.labels == label).nonzero()[0]) for label in question.wanted]]
     assert text_match.answer(lambda _: copies, question)["contrast"]["top1"] == 1
