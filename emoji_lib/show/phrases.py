@@ -112,9 +112,9 @@ class PhraseSampler:
         return list(nearest.values())[:k]
 
 
-def evaluate(artist: PhraseSampler, selection: str, n: int, retrieval: float = 0.0) -> dict:
-    """`text_match.evaluate` of `n` samples of each kind of phrase, drawn as they are unless there is a `retrieval`."""
-    artist.guide(retrieval=retrieval)
+def evaluate(artist: PhraseSampler, selection: str, n: int, *, guidance: float = 1.0, retrieval: float = 0.0) -> dict:
+    """`text_match.evaluate` of `n` samples of each kind of phrase, drawn as they are unless something else is said."""
+    artist.guide(guidance, retrieval)
     draw = lambda embeddings: pixels.premultiply(artist.of(embeddings))  # noqa: E731
     return text_match.evaluate(draw, selection, artist.facts["encoder"], n)
 
