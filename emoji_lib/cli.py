@@ -211,16 +211,10 @@ def draw(
     images = sampler.straight(artist.generator, latents, artist.facts)
     sheet = plots.contact_sheet(images, premultiplied=False, columns=min(n, 8))
     sampler.save_png(out / f"{name}.png", sheet, source, f"0 to {n - 1}")
-    near, unknown = artist.near(phrase), artist.encoder.unknown(phrase)
     facts = {"phrase": phrase, "run": folder.name, "files": list(map(str, paths)), "sheet": str(out / f"{name}.png")}
-    nearest = [{"phrase": known, "emoji": emoji, "cosine": cosine} for known, emoji, cosine in near]
-    lines = [f"not known to the text encoder, and left out: {', '.join(unknown)}"] if unknown else []
-    lines.append("nearest known: " + ", ".join(f"{emoji} {known} ({cosine:.2f})" for known, emoji, cosine in near))
-    if near[0][2] < phrases.STRANGE:
-        lines.append(f"{folder.name} has learned nothing near {phrase!r}: expect no likeness, or try plainer words")
+    known, lines = artist.account(phrase, n, seed, truncation)
     made = "PNGs and SVGs" if svg else "PNGs"
-    lines.append(f"{n} {made} of {phrase!r} in {out}/, all of them on {name}.png")
-    _show(facts | {"unknown": unknown, "nearest": nearest}, as_json, lines)
+    _show(facts | known, as_json, [*lines, f"{n} {made} of {phrase!r} in {out}/, all of them on {name}.png"])
 
 
 @command("blind 06-phrases --out blind")

@@ -4,6 +4,7 @@ import contextlib
 import math
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -65,8 +66,7 @@ class PhraseSampler:
             raise BadInput(
                 f"--truncation {truncation} is negative or not finite; 1 is as trained, 0 the typical picture"
             )
-        embeddings = torch.from_numpy(self.encoder.encode([phrase])).repeat(n, 1)
-        return self._about(embeddings, seed, truncation)
+        return self._about(self._embedded(phrase).repeat(n, 1), seed, truncation)
 
     def draw(self, phrase: str, n: int, seed: int = 0, truncation: float = 1.0) -> np.ndarray:
         """`n` pictures of a phrase, uint8 `[N, 4, 72, 72]` with straight colour."""
@@ -75,6 +75,9 @@ class PhraseSampler:
     def of(self, embeddings: Tensor, seed: int = 0) -> np.ndarray:
         """A picture of each embedding `[N, E]`, uint8 `[N, 4, 72, 72]` with straight colour."""
         return sampler.straight(self.generator, self._about(embeddings, seed), self.facts)
+
+    def _embedded(self, phrase: str) -> Tensor:
+        return torch.from_numpy(self.encoder.encode([phrase]))
 
     def _about(self, embeddings: Tensor, seed: int, truncation: float = 1.0) -> Tensor:
         n = len(embeddings)
@@ -104,12 +107,26 @@ class PhraseSampler:
 
     def near(self, phrase: str, k: int = 3) -> list[tuple[str, str, float]]:
         """The known phrases nearest in meaning, each of another emoji: phrase, emoji and cosine."""
-        cosines = torch.cosine_similarity(self.generator.phrases, torch.from_numpy(self.encoder.encode([phrase])))
+        cosines = torch.cosine_similarity(self.generator.phrases, self._embedded(phrase))
         nearest: dict[str, tuple[str, str, float]] = {}
         for index in cosines.argsort(descending=True).tolist():
             known, emoji = self.facts["phrases"][index]
             nearest.setdefault(emoji, (known, emoji, round(cosines[index].item(), 3)))
         return list(nearest.values())[:k]
+
+    def account(self, phrase: str, n: int, seed: int, truncation: float) -> tuple[dict, list[str]]:
+        """What is known near a phrase, and what its `n` pictures were moved towards: facts, and lines to read."""
+        near, unknown = self.near(phrase), self.encoder.unknown(phrase)
+        lines = [f"not known to the text encoder, and left out: {', '.join(unknown)}"] if unknown else []
+        lines.append("nearest known: " + ", ".join(f"{emoji} {known} ({cosine:.2f})" for known, emoji, cosine in near))
+        if near[0][2] < STRANGE:
+            lines.append(f"this run has learned nothing near {phrase!r}: expect no likeness, or try plainer words")
+        chosen = self.chosen(self._embedded(phrase).expand(n, -1), seed, truncation).tolist() if self.retrieval else []
+        towards = [self.facts["phrases"][index] for index in chosen]
+        times = Counter(f"{emoji} {known}" for known, emoji in towards).most_common()
+        lines += ["moved towards: " + ", ".join(f"{known} ×{count}" for known, count in times)] if times else []
+        nearest = [{"phrase": known, "emoji": emoji, "cosine": cosine} for known, emoji, cosine in near]
+        return {"unknown": unknown, "nearest": nearest, "towards": [known for known, _ in towards]}, lines
 
 
 def evaluate(artist: PhraseSampler, selection: str, n: int, *, guidance: float = 1.0, retrieval: float = 0.0) -> dict:

@@ -1,5 +1,6 @@
 """`draw`: from a phrase to PNGs, and what it says of phrases it cannot make much of."""
 
+import inspect
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from emoji_lib import BadInput
+from emoji_lib import BadInput, cli
 from emoji_lib.cli import main
 from emoji_lib.data import encoders
 from emoji_lib.measure import text_match
@@ -63,6 +64,11 @@ def test_what_is_near_stands_beside_the_pictures(run, tmp_path, capsys):
     assert facts["nearest"][0]["phrase"] == "happy cat"
     assert facts["nearest"][0]["cosine"] > 0.7
     assert len(facts["files"]) == 2
+    assert facts["towards"] == ["happy cat"] * 2
+    assert "moved towards: 😸 happy cat ×2" in draw(run, capsys, "happy cats", "--n", 2, "--out", tmp_path)[1]
+    said = draw(run, capsys, "happy cats", "--n", 2, "--retrieval", 0, "--out", tmp_path)[1]
+    assert "nearest known" in said
+    assert "moved" not in said
     assert "expect no likeness" not in draw(run, capsys, "happy cats", "--out", tmp_path)[1]
     assert "expect no likeness" in draw(run, capsys, "xqzpt", "--out", tmp_path)[1]
 
@@ -126,6 +132,12 @@ def test_layers_are_drawn_at_any_size_and_as_outlines(layers, tmp_path, capsys):
     assert draw(layers, capsys, "dog", "--n", 2, "--size", 144, "--guidance", 3, "--out", tmp_path)[0] == 0
     assert (tmp_path / "dog-01.png").read_bytes() != at_144
     assert not (tmp_path / "dog-01.svg").exists()  # of the other pictures
+
+
+def test_the_commands_defaults_are_the_samplers():
+    """The command line names them before it loads torch."""
+    defaults = {name: one.default for name, one in inspect.signature(cli.draw).parameters.items()}
+    assert (defaults["run"], defaults["retrieval"]) == (phrases.DRAWS, phrases.RETRIEVAL)
 
 
 def test_emoji_and_long_texts_are_read(run, tmp_path, capsys):
