@@ -6,7 +6,6 @@ from functools import cache, cached_property
 import numpy as np
 import torch
 from PIL import Image, ImageFilter
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -148,8 +147,10 @@ def _sized(real: Tensor, fake: Tensor) -> dict[str, float]:
 
 
 @cache
-def _group_classifier() -> LogisticRegression:
+def _group_classifier():
     """Logistic regression of the group on the `groups` encoder's features of the train split; its bias is penalised."""
+    from sklearn.linear_model import LogisticRegression  # here, or whoever draws would wait for it
+
     learned = emoji.load("all:train")
     known, _ = features("groups", views(learned.images, premultiplied=True))
     regression = LogisticRegression(C=1 / (2 * PENALTY * len(known)), fit_intercept=False, tol=1e-6, max_iter=1000)

@@ -11,7 +11,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from PIL import Image, ImageDraw, ImageFont
-from scipy import stats
 
 from emoji_lib.data import pixels
 from emoji_lib.data.faces import Colours
@@ -102,6 +101,8 @@ def survival(groups: dict[str, tuple[list[int], list[bool]]]) -> Image.Image:
 
     Of each group the steps at which its runs ended, and whether by a collapse; the others count as long as they ran.
     """
+    from scipy import stats  # here, or whoever draws would wait for it
+
     axes = _axes(7.2, 3.2)
     for (name, (steps, ended)), colour in zip(groups.items(), (BLUE, ORANGE), strict=False):
         steps, ended = np.asarray(steps, float), np.asarray(ended, bool)
