@@ -52,7 +52,8 @@ def table(runs: Runs) -> str:
         of = {record["seed"]: (folder, record) for folder, record in _unchanged(name, runs)}  # the newest of each seed
         if one.finding and of:
             folder, record = of[min(of)]
-            rows.append(_row(folder, record, _link(folder), [of[seed][1] for seed in sorted(of)]))
+            seeds = [of[seed][1] for seed in sorted(of)]
+            rows.append(_row(folder, record, _link(folder), [one for one in seeds if _same_settings(record, one)]))
     return _table(COLUMNS, rows)
 
 
@@ -84,6 +85,12 @@ def _unchanged(name: str, runs: Runs) -> Runs:
     """An experiment's runs, oldest first: those as it was meant, or where there are none, those that were changed."""
     mine = sorted((run for run in runs if run[1]["experiment"] == name), key=lambda run: run[1]["started"])
     return [run for run in mine if not run[1].get("changed")] or mine
+
+
+def _same_settings(one: dict, other: dict) -> bool:
+    """Whether runs differ in no parameter that both have but the seed and the device: defaults change with commits."""
+    mine, theirs = one["parameters"], other["parameters"]
+    return all(mine[key] == theirs[key] for key in (mine.keys() & theirs.keys()) - {"seed", "device"})
 
 
 def log(runs: Runs) -> str:
