@@ -42,6 +42,7 @@ Seed = Annotated[int | None, typer.Option(help="the seed of the random numbers")
 Out = Annotated[Path | None, typer.Option(parser=_path, metavar="DIR", help="a folder for what is made")]
 Size = Annotated[int | None, typer.Option(help="pixels a side (layered generators; default: 72)")]
 Svg = Annotated[bool, typer.Option("--svg", help="outlines too, a file for each (layered generators)")]
+Retrieval = Annotated[float, typer.Option(help="how far to move to a known phrase: 0 not, 1 all the way")]
 Weights = Annotated[str, typer.Option("--run", help="a run, or an experiment (its newest good run)")]
 Run = Annotated[
     str, typer.Argument(metavar="RUN", help="a run's folder or name, or an experiment (its newest good one)")
@@ -187,7 +188,7 @@ def draw(
     seed: Seed = 0,
     truncation: Annotated[float, typer.Option(help="how far chance reaches: 0 is the typical picture")] = 1.0,
     guidance: Annotated[float, typer.Option(help="above 1 leans on the phrase, below 1 less")] = 1.0,
-    retrieval: Annotated[float, typer.Option(help="how far to move to a known phrase: 0 not, 1 all the way")] = 0.7,
+    retrieval: Retrieval = 0.7,
     size: Size = None,
     svg: Svg = False,
     run: Weights = "06-phrases",
@@ -205,13 +206,14 @@ def draw(
     latents = artist.latents(phrase, n, seed, truncation)
     own = sampler.straight(artist.generator, latents[:1], artist.facts).shape[-1]
     sampler.check_size(size, svg, artist.generator, own)
-    name, source = phrases.file_name(phrase), sampler.origin(folder, seed)
+    how = {"phrase": phrase, "truncation": truncation, "guidance": guidance, "retrieval": retrieval}
+    name, source = phrases.file_name(phrase), sampler.origin(folder, seed) | how
     names = [f"{name}-{index:02d}" for index in range(n)]
     paths = sampler.write(artist.generator, artist.facts, latents, out, source, names, size, svg=svg)
     images = sampler.straight(artist.generator, latents, artist.facts)
     sheet = plots.contact_sheet(images, premultiplied=False, columns=min(n, 8))
     sampler.save_png(out / f"{name}.png", sheet, source, f"0 to {n - 1}")
-    facts = {"phrase": phrase, "run": folder.name, "files": list(map(str, paths)), "sheet": str(out / f"{name}.png")}
+    facts = how | {"run": folder.name, "files": list(map(str, paths)), "sheet": str(out / f"{name}.png")}
     known, lines = artist.account(phrase, n, seed, truncation)
     made = "PNGs and SVGs" if svg else "PNGs"
     _show(facts | known, as_json, [*lines, f"{n} {made} of {phrase!r} in {out}/, all of them on {name}.png"])
@@ -221,6 +223,7 @@ def draw(
 def blind(
     run: Run = "06-phrases",
     answers: Annotated[list[Path], typer.Argument(parser=_path, help="readers' answers, a JSON file each")] = (),
+    retrieval: Retrieval = 0.7,
     out: Out = Path("blind"),
 ) -> None:
     """A blind reading: pictures of unseen names to tell, or its score."""
@@ -233,7 +236,7 @@ def blind(
         for reader, right in found["right"].items():
             print(f"{reader}: {right} of {found['asked']} named rightly, by chance {found['by_chance']:.1f}")
         return
-    reading.make(find_run(run, sampler.WEIGHTS), out)
+    reading.make(find_run(run, sampler.WEIGHTS), out, retrieval)
     print(
         f"unseen.png and choices.json in {out}/; a reader answers in JSON, {{number: name}}, in a file of their name:"
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ def accuracy(found: Tensor) -> dict[str, float]:
 
 
 def within(features: Tensor, wanted: Tensor) -> float:
-    """Diversity within one caption: the mean distance of two samples of the same label over that of any two."""
+    """Diversity within one phrase: the mean distance of two samples of the same label over that of any two."""
     apart, same = torch.cdist(features, features), wanted[:, None] == wanted
     different = ~torch.eye(len(features), dtype=torch.bool)
     return (apart[same & different].mean() / apart[different].mean()).item()
@@ -45,15 +46,15 @@ def within(features: Tensor, wanted: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Question:
-    """Embedded phrases `[N, E]`, the number of each one's label, and real pictures with the numbers of theirs and with
-    their features, by encoder.
+    """Embedded phrases `[N, E]`, the number of each one's label, and real pictures with the numbers of theirs; `real`
+    gives their features, by encoder.
     """
 
     vectors: Tensor
     wanted: Tensor
     shown: emoji.EmojiSet
     labels: Tensor
-    real: dict[str, Tensor]
+    real: Callable[[], dict[str, Tensor]]
 
     def groups(self) -> tuple[Tensor, Tensor]:
         """The group of each wanted label, and of each picture."""
@@ -68,7 +69,7 @@ def questions(selection: str, encoder: str, n: int) -> dict[str, Question]:
     of some learned emoji is left out.
     """
     reference = Reference(selection)
-    real = _features(reference.learned.images)
+    real = cache(lambda: _features(reference.learned.images))  # computed when asked for, and once
     found = {
         "seen": _ask(reference.learned, real, encoder, n, lambda label: next(iter(label.phrases), "")),
         "paraphrases": _ask(reference.learned, real, encoder, n, lambda label: label.paraphrase),
@@ -78,7 +79,7 @@ def questions(selection: str, encoder: str, n: int) -> dict[str, Question]:
         learned = {phrase for label in words.labels(reference.learned.emoji) for phrase in label.phrases}
         own = lambda label: words.plain(label.name.replace("-", " "))  # noqa: E731
         unseen = lambda label: own(label) if own(label) in set(label.phrases) - learned else ""  # noqa: E731
-        found["unseen concepts"] = _ask(held, _features(held.images), encoder, n, unseen)
+        found["unseen concepts"] = _ask(held, cache(lambda: _features(held.images)), encoder, n, unseen)
     return {kind: question for kind, question in found.items() if question is not None}
 
 
@@ -89,7 +90,7 @@ def _features(images: np.ndarray) -> dict[str, Tensor]:
 
 
 def _ask(
-    shown: emoji.EmojiSet, real: dict[str, Tensor], encoder: str, n: int, phrase: Callable[[words.Label], str]
+    shown: emoji.EmojiSet, real: Callable, encoder: str, n: int, phrase: Callable[[words.Label], str]
 ) -> Question | None:
     labels = words.readable(words.labels(shown.emoji), encoder)
     numbers = torch.zeros(len(shown), dtype=torch.long)
@@ -114,7 +115,7 @@ def answer(draw: Callable[[Tensor], np.ndarray], question: Question) -> dict[str
     of_wanted, of_pictures = question.groups()
     found = {}
     for name in TRUSTED:
-        real, fake = standardised(question.real[name], drawn[name])
+        real, fake = standardised(question.real()[name], drawn[name])
         rng = torch.Generator().manual_seed(SEED)
         turns = torch.stack([torch.arange(len(fake)), *(_others(len(fake), rng) for _ in range(TURNS))])
         by_label = ranks(fake, question.wanted[turns], real, question.labels)
@@ -136,7 +137,7 @@ def _others(n: int, rng: torch.Generator) -> Tensor:
 def evaluate(draw: Callable[[Tensor], np.ndarray], selection: str, encoder_name: str, n: int) -> dict:
     """What a text generator is scored by besides the quality of its pictures: the `answer` to each kind of `questions`,
     the inception score of `n` samples of learned names by the subgroup classifier, and the diversity `within` one
-    learned name and `within_unseen` one of the others.
+    learned name and `within_unseen`, one unseen name.
     """
     kinds = questions(selection, encoder_name, n)
     result = {kind: answer(draw, question) for kind, question in kinds.items()}
@@ -147,8 +148,9 @@ def evaluate(draw: Callable[[Tensor], np.ndarray], selection: str, encoder_name:
     for key, kind in {"within": "seen", "within_unseen": "unseen concepts"}.items():
         if kind in kinds:
             some = kinds[kind].vectors[: -(-n // EACH)]
-            (repeated,) = standardised(_features(draw(some.repeat_interleave(EACH, 0)))["contrast"])
-            result[key] = within(repeated, torch.arange(len(some)).repeat_interleave(EACH))
+            repeated = views(draw(some.repeat_interleave(EACH, 0)), premultiplied=True)
+            (of_phrases,) = standardised(features("contrast", repeated)[0])
+            result[key] = within(of_phrases, torch.arange(len(some)).repeat_interleave(EACH))
     return scores.rounded(result | {"samples": n, "classifier": encoder(CLASSIFIER)[1]})
 
 

@@ -52,8 +52,8 @@ def table(runs: Runs) -> str:
         of = {record["seed"]: (folder, record) for folder, record in _unchanged(name, runs)}  # the newest of each seed
         if one.finding and of:
             folder, record = of[min(of)]
-            seeds = [of[seed][1] for seed in sorted(of)]
-            rows.append(_row(folder, record, _link(folder), [one for one in seeds if _same_settings(record, one)]))
+            alike = {run["seed"]: run for _, run in _unchanged(name, runs) if _same_settings(record, run)}
+            rows.append(_row(folder, record, _link(folder), [alike[seed] for seed in sorted(alike)]))
     return _table(COLUMNS, rows)
 
 
@@ -159,7 +159,7 @@ def gallery(runs: Runs) -> str:
 
 
 def _row(folder: Path, record: dict, link: str, seeds: list[dict]) -> list[str]:
-    """The cells of a run; `seeds` are all runs of its experiment, of which the distances are told too."""
+    """The cells of a run; `seeds` are the runs with its settings, of which the distances are told too."""
     known, data, networks = experiments.load().get(record["experiment"]), record["data"], {}
     for name, one in record["architecture"].items():
         networks.setdefault(_design(one)[0].replace(" ", ""), []).append(SHORT.get(name, name))

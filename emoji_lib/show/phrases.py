@@ -23,7 +23,8 @@ from emoji_lib.show import notebook, plots, sampler
 
 DRAWS = "06-phrases"  # the experiment that `draw` uses where no run is named
 STRONGEST = 10  # guidance
-RETRIEVAL, TEMPERATURE = 0.7, 0.03  # notebook 06 measures them
+RETRIEVAL, TEMPERATURE = 0.7, 0.03  # by a few trials of 06-phrases; notebook 06 measures these
+AT_ONCE = 1024  # phrases that are compared with all known ones, for the memory that it takes
 STRANGE = 0.6  # cosine to the nearest known phrase under which a phrase means nothing to a generator
 
 
@@ -44,8 +45,9 @@ class PhraseSampler:
     """A text generator with the encoder it was trained with, and the phrases it learned.
 
     It has learned to draw those, and little of what lies between. So each picture of a phrase e is drawn for
-    e + `retrieval` · (k − e), with a known phrase k chosen by chance exp(cosine / `TEMPERATURE`): the neighbours of
-    instance-conditioned GANs (Casanova et al. 2021; differs: of captions, and only when it draws). 0 draws e itself.
+    e + `retrieval` · (k − e), where k is a known phrase, chosen with a probability proportional to
+    exp(cosine(e, k) / `TEMPERATURE`): a neighbour, as in instance-conditioned GANs (Casanova et al. 2021; differs:
+    neighbours are phrases, and training knows nothing of them). With a `retrieval` of 0, e itself is drawn.
     """
 
     retrieval = RETRIEVAL
@@ -90,10 +92,12 @@ class PhraseSampler:
 
     def chosen(self, embeddings: Tensor, seed: int, truncation: float = 1.0) -> Tensor:
         """The number of the known phrase that each embedding `[N, E]` is moved towards, `[N]`."""
-        cosines = F.normalize(embeddings) @ F.normalize(self.generator.phrases).T
-        chances = (cosines / max(TEMPERATURE * truncation, 1e-6)).softmax(1).cumsum(1)
-        drawn = torch.rand(len(embeddings), 1, generator=seeded(seed, apart=PHRASES))
-        return (chances < drawn).sum(1).clamp(max=chances.shape[1] - 1)
+        known, rng = F.normalize(self.generator.phrases), seeded(seed, apart=PHRASES)
+        chosen = []
+        for some in F.normalize(embeddings).split(AT_ONCE):
+            chances = (some @ known.T / max(TEMPERATURE * truncation, 1e-6)).softmax(1).cumsum(1)
+            chosen.append((chances < torch.rand(len(some), 1, generator=rng)).sum(1))
+        return torch.cat(chosen).clamp(max=len(known) - 1)
 
     def guide(self, guidance: float = 1.0, retrieval: float = RETRIEVAL) -> None:
         """How phrases are drawn from now on: with what weight against no phrase, and how far towards known ones."""
@@ -130,7 +134,9 @@ class PhraseSampler:
 
 
 def evaluate(artist: PhraseSampler, selection: str, n: int, *, guidance: float = 1.0, retrieval: float = 0.0) -> dict:
-    """`text_match.evaluate` of `n` samples of each kind of phrase, drawn as they are unless something else is said."""
+    """`text_match.evaluate` of `n` samples of each kind of phrase, drawn as they are unless something else is said; the
+    artist stays so guided.
+    """
     artist.guide(guidance, retrieval)
     draw = lambda embeddings: pixels.premultiply(artist.of(embeddings))  # noqa: E731
     return text_match.evaluate(draw, selection, artist.facts["encoder"], n)

@@ -19,11 +19,13 @@ ASKED, CHOICES = 30, 12
 SIDE = 144  # pixels a picture is shown at
 
 
-def make(run: Path, out: Path) -> None:
+def make(run: Path, out: Path, retrieval: float) -> None:
     """Fill a folder with `unseen.png`, numbered pictures by a text generator of notebook 06, one of each name, not
-    picked; `choices.json`, from which a reader picks a name for each; and `names.json`, which no reader gets.
+    picked, drawn with this `retrieval`; `choices.json`, from which a reader picks a name for each; and `names.json`,
+    which no reader gets.
     """
     artist, selection = PhraseSampler(run), read_record(run)["parameters"]["selection"]
+    artist.guide(retrieval=retrieval)
     asked = text_match.questions(selection, artist.facts["encoder"], 10**6).get("unseen concepts")
     if asked is None or len(asked.wanted) < max(ASKED, CHOICES):
         raise BadInput(f"{run.name} learned from {selection!r}, which holds out too few names to ask for")
@@ -40,7 +42,7 @@ def make(run: Path, out: Path) -> None:
     sheet = sheet.quantize(256, dither=Image.Dither.NONE)
     out.mkdir(parents=True, exist_ok=True)
     (out / "readings.json").unlink(missing_ok=True)  # of other pictures
-    sampler.save_png(out / "unseen.png", sheet, sampler.origin(run, 0), f"1 to {ASKED}")
+    sampler.save_png(out / "unseen.png", sheet, sampler.origin(run, 0) | {"retrieval": retrieval}, f"1 to {ASKED}")
     write_json(out / "choices.json", choices)
     write_json(out / "names.json", {number: names[index] for number, index in zip(choices, chosen, strict=True)})
 

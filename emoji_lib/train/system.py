@@ -98,4 +98,4 @@ class System:
             raise BadInput(f"the checkpoint is of {len(state['rng'])} processes, not {self.processes.size}")
         mine = state["rng"][self.processes.rank].cpu()
         self.rng.set_state(mine.clone())  # torch reads a view from its storage's start
-        self.steps_taken += state.get("taken", 0) - int(self.steps_taken)  # an old GAN's has none
+        self.steps_taken += int(state.get("taken", 0)) - int(self.steps_taken)  # an old GAN's has none

@@ -50,7 +50,8 @@ def test_pngs_and_a_sheet_that_repeat(run, tmp_path, capsys):
     commit = record.read_record(run)["commit"]
     for name, index in {"happy-cats-01": "1", "happy-cats": "0 to 2"}.items():
         origin = {"run": run.name, "commit": commit, "seed": "5", "index": index}
-        assert Image.open(tmp_path / "one" / f"{name}.png").text == origin
+        how = {"phrase": "happy cats", "truncation": "1.0", "guidance": "1.0", "retrieval": "0.7"}
+        assert Image.open(tmp_path / "one" / f"{name}.png").text == origin | how
     first, second = (np.asarray(Image.open(tmp_path / "one" / f"happy-cats-0{n}.png")) for n in range(2))
     assert first.shape == (72, 72, 4)
     assert not np.array_equal(first, second)
@@ -102,6 +103,11 @@ def test_known_phrases_are_chosen_by_their_cosines(run, monkeypatch):
     expected = ((asked @ artist.generator.phrases.T)[0] / 0.4).exp()
     chosen = artist.chosen(asked.expand(3000, -1), seed=1)
     assert torch.equal(chosen[:5], artist.chosen(asked.expand(5, -1), seed=1))
+    artist.guide(retrieval=1)
+    latents, (facts, _) = artist.latents("cat", 20, 1), artist.account("cat", 20, 1, 1.0)
+    assert facts["towards"] == [KNOWN[index][0] for index in chosen[:20]]  # what is told is what is drawn
+    assert torch.equal(latents[:, 7:], artist.generator.phrases[chosen[:20]])
+    torch.testing.assert_close(latents[:5], artist.latents("cat", 5, 1))
     found = torch.bincount(chosen, minlength=3) / 3000
     torch.testing.assert_close(found, expected / expected.sum(), atol=0.03, rtol=0)
 

@@ -35,7 +35,8 @@ def test_readers_get_pictures_and_choices(reading):
         assert len(set(some)) == 12
         assert names[number] in some
     assert len({some.index(names[number]) for number, some in choices.items()}) > 4  # not always in one place
-    assert Image.open(out / "unseen.png").text["run"] == run.name
+    text = Image.open(out / "unseen.png").text
+    assert (text["run"], text["retrieval"]) == (run.name, "0.7")
 
 
 def test_answers_are_counted_and_kept(reading, tmp_path, capsys):

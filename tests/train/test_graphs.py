@@ -61,9 +61,11 @@ def test_rewinding_forgets_what_was_learned_since(loss):
     """On any device: weights, moments, counters and random numbers are those of the state, in the same memory."""
     gan, fresh = system(loss, "cpu"), system(loss, "cpu")
     batches = Batches(emoji.load("faces").images, 4, seed=0)
-    state = fresh.state_dict()
+    state, counter = fresh.state_dict(), gan.steps_taken
     gan.step(batches[0])
     graphs.rewind(gan, state)
+    assert gan.steps_taken is counter
+    assert counter == 0
     moments = [slot["exp_avg"] for slot in gan.optimizers["generator"].state.values()]
     assert all(not moment.any() for moment in moments)
     for step in range(2):
