@@ -100,20 +100,9 @@ def create(
             break
     if until:
         until.enter_context(held(folder))
-    record = {
-        "schema": SCHEMA,
-        "experiment": experiment,
-        "notebook": notebook,
-        "source": source,
-        **made_by,
-        "seed": parameters.get("seed", 0),
-        "status": "interrupted",
-        "seconds": 0.0,
-        "parameters": parameters,
-        "changed": changed or {},
-        "scores": {},
-        "versions": versions(),
-    }
+    record = {"schema": SCHEMA, "experiment": experiment, "notebook": notebook, "source": source, **made_by}
+    record |= {"seed": parameters.get("seed", 0), "status": "interrupted", "seconds": 0.0, "scores": {}}
+    record |= {"parameters": parameters, "changed": changed or {}, "versions": versions()}
     write_record(folder, record)
     return folder
 

@@ -134,3 +134,5 @@ def test_uncertain_targets_by_torchs_own_cross_entropy():
 def test_a_loss_of_pairs_takes_no_mismatched_captions():
     with pytest.raises(BadInput, match="mismatched_captions bring more fakes than reals"):
         system(loss="pairing", mismatched_captions=True)
+    metrics = system(loss="pairing").step(REAL, CAPTIONS)
+    assert torch.stack(list(metrics.values())).isfinite().all()
