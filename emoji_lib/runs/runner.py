@@ -190,11 +190,11 @@ def _tidy(executed: Path) -> None:
 def store(folder: Path) -> Path:
     """Put the outputs of a run's executed notebook into the one in `notebooks/`, whose prose may have changed since.
 
-    Raises `BadInput` unless the run is finished, changed no parameter, and ran the code that is there now.
+    Raises `BadInput` unless the run is finished or collapsed, changed no parameter, and ran the code that is there now.
     """
     record = read_record(folder)
     target = experiments.NOTEBOOKS / f"{record['notebook']}.ipynb"
-    if record["status"] != "finished":
+    if record["status"] not in GOOD:
         raise BadInput(f"{shown(folder)} is {record['status']}, so its outputs are not stored")
     if dirty(record):
         raise BadInput(f"{shown(folder)} ran code that no commit holds; commit it and run it again")
