@@ -142,8 +142,9 @@ def test_layers_are_drawn_at_any_size_and_as_outlines(layers, tmp_path, capsys):
 
 def test_the_commands_defaults_are_the_samplers():
     """The command line names them before it loads torch."""
-    defaults = {name: one.default for name, one in inspect.signature(cli.draw).parameters.items()}
-    assert (defaults["run"], defaults["retrieval"]) == (phrases.DRAWS, phrases.RETRIEVAL)
+    for command in (cli.draw, cli.blind):
+        defaults = {name: one.default for name, one in inspect.signature(command).parameters.items()}
+        assert (defaults["run"], defaults["retrieval"]) == (phrases.DRAWS, phrases.RETRIEVAL)
 
 
 def test_emoji_and_long_texts_are_read(run, tmp_path, capsys):
