@@ -65,23 +65,36 @@ def fine(latent: int, features: int, layers: int) -> nn.Module:
     return nn.Sequential(_trunk(latent, features, 4 * layers), nn.PixelShuffle(2), Blur())
 
 
+class PixelNorm(nn.Module):
+    """`[N, K, H, W]` scaled so that the K numbers of each pixel have a mean square of 1 (Karras et al. 2018, 4.2)."""
+
+    def forward(self, fields: Tensor) -> Tensor:
+        fields = fields.float()
+        return fields * (fields.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+
+
+def bounded(latent: int, features: int, layers: int) -> nn.Module:
+    """Fine fields that cannot grow: edges stay soft enough to tell the generator where to move them."""
+    return nn.Sequential(*fine(latent, features, layers), PixelNorm())
+
+
 def transposed(latent: int, features: int, layers: int) -> nn.Module:
     """Fields of 72×72 by the improved GAN's transposed convolutions: layers alone, nothing else new."""
     pixels = dcgan.Generator(features, latent, layers, **dcgan.IMPROVED).layers
     return nn.Sequential(nn.Unflatten(1, (latent, 1, 1)), *pixels[:-1], pixels[-1][0])  # without its tanh
 
 
-FIELDS = {"coarse": coarse, "fine": fine, "transposed": transposed}
+FIELDS = {"coarse": coarse, "fine": fine, "bounded": bounded, "transposed": transposed}
 
 
 @register
 class Generator(Latents, nn.Module):
     """Latents `[N, latent]` → premultiplied RGBA `[N, 4, size, size]` in −1..1: Σₖ mₖ cₖ over `layers`.
 
-    The masks m come from `fields` (`coarse`, `fine` or `transposed`) times `sharpness`, by `masks` (`softmax` or
-    `over`). The colours c `[N, K, 4]` come from the whole latent, or with a `colour_latent` from the last so many of
-    its numbers, on which the fields then do not depend; layer 0 is transparent, the others opaque. A size above 72
-    enlarges the fields and sharpens them as much, so that edges stay a pixel wide; no pixel is enlarged.
+    The masks m come from fields of a kind (`coarse`, `fine`, `bounded` or `transposed`) times `sharpness`, by `masks`
+    (`softmax` or `over`). The colours c `[N, K, 4]` come from the whole latent, or with a `colour_latent` from the last
+    so many of its numbers, on which the fields then do not depend; layer 0 is transparent, the others opaque. A size
+    above 72 enlarges the fields and sharpens them as much, so that edges stay a pixel wide; no pixel is enlarged.
     """
 
     def __init__(

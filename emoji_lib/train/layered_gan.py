@@ -44,7 +44,7 @@ class LayeredGAN(GAN):
         mixing = losses.mixing(masks)
         real, fake = self.augment(real, self.rng), self.augment(fake, self.rng)
         loss_d, on_real, on_fake = self.discriminator_turn(real, fake)
-        loss_g = self.generator_turn(real, fake, on_real, on_fake, self.mixing_weight * mixing)
+        loss_g = self.generator_turn(real, fake, on_real, on_fake, extra=self.mixing_weight * mixing)
         self.update_average()
         self.steps_taken += 1
         return detached(loss_g=loss_g, loss_d=loss_d, real=on_real.mean(), fake=on_fake.mean(), mixing=mixing)
@@ -60,17 +60,3 @@ class LayeredGAN(GAN):
         self.gradients(loss + PENALISED_EVERY * self.gamma * penalty, "discriminator")
         self.optimizers["discriminator"].step()
         return loss, on_real, on_fake
-
-    @record_function("G step")
-    def generator_turn(self, real: Tensor, fake: Tensor, on_real: Tensor, on_fake: Tensor, penalty: Tensor) -> Tensor:
-        """Its adversarial loss, minimised together with the `penalty`; pairs are of one discriminator's logits."""
-        if not self.loss.simultaneous:
-            with self.forward():
-                on_fake = self.logits(fake)
-                on_real = self.logits(real) if self.loss.paired else on_real
-        loss = self.loss.generator(on_real.detach(), on_fake)
-        self.gradients(loss + penalty, "generator")
-        if self.loss.simultaneous:
-            self.optimizers["discriminator"].step()
-        self.optimizers["generator"].step()
-        return loss
