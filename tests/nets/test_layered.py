@@ -42,6 +42,18 @@ def test_the_picture_is_the_sum_of_its_layers():
     assert torch.equal(network(latents), picture)
 
 
+def test_bounded_fields_are_of_one_scale():
+    fields = torch.randn(2, 4, 5, 5, generator=torch.Generator().manual_seed(0))
+    scaled = layered.PixelNorm()(fields)
+    torch.testing.assert_close(scaled, fields / fields.square().mean(1, keepdim=True).sqrt())
+    torch.testing.assert_close(layered.PixelNorm()(100 * fields), scaled)
+    network, latents = generator(fields="bounded"), torch.randn(2, 6, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        for weights in network.to_fields.parameters():
+            weights *= 10  # an untrained network's fields are hardly above the norm's least scale
+    torch.testing.assert_close(network.fields(latents).square().mean(1), torch.ones(2, 72, 72))
+
+
 @pytest.mark.parametrize("fields", layered.FIELDS)
 @pytest.mark.parametrize("size", [24, 72, 200])
 def test_any_size(fields, size):
@@ -88,7 +100,7 @@ def test_a_colour_latent_recolours_and_leaves_the_shape():
         ({"layers": 1}, "layers 1"),
         ({"sharpness": 0.0}, "sharpness 0.0"),
         ({"latent": 6, "colour_latent": 6}, "colour_latent 6.*under 6"),
-        ({"fields": "smooth"}, "unknown fields 'smooth': coarse, fine, transposed"),
+        ({"fields": "smooth"}, "unknown fields 'smooth': coarse, fine, bounded, transposed"),
         ({"masks": "soft"}, "unknown masks 'soft': softmax, over"),
     ],
 )
