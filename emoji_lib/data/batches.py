@@ -137,6 +137,8 @@ class Unpaired:
     def __init__(
         self, faces: np.ndarray, cartoons: np.ndarray, batch_size: int, seed: int, device: torch.device | str = "cpu"
     ):
+        if seed < 0:
+            raise BadInput(f"seed {seed} is negative")
         self.batch_size, self.seed = batch_size, seed
         self.sides = [Batches(faces, batch_size, 2 * seed, device), Batches(cartoons, batch_size, 2 * seed + 1, device)]
 

@@ -65,8 +65,10 @@ def load(name: str, size: int = SIZE, limit: int = 0) -> tuple[EmojiSet, Colours
     """
     if not 16 <= size <= 512:
         raise BadInput(f"size {size} is not between 16 and 512 pixels")
+    if limit < 0:
+        raise BadInput(f"limit {limit} is negative; 0 takes all files")
     kind, _, rest = name.partition(":")
-    if kind == "twemoji":
+    if name == "twemoji":
         return _twemoji(size)
     if kind == "avatars":
         if rest and (not rest.isdecimal() or int(rest) < 1):

@@ -146,6 +146,8 @@ def captions(emoji: Sequence[Emoji], encoder: str) -> Captions:
     Phrases of which the encoder knows no word are left out, and so are labels that then have none.
     """
     found = [label for label in readable(labels(emoji), encoder) if label.phrases]
+    if not found:
+        raise BadInput(f"{encoder} knows no word of any label; choose another encoder or other pictures")
     phrases = sorted({phrase for label in found for phrase in label.phrases})
     place = {phrase: index for index, phrase in enumerate(phrases)}
     of = [np.array([place[phrase] for phrase in label.phrases]) for label in found]
