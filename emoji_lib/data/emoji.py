@@ -73,7 +73,7 @@ def _png_folder(top: Path) -> Path | None:
 def _checkout_version(folder: Path) -> str:
     for parent in (folder, *folder.parents[:2]):
         if (parent / "package.json").is_file():
-            with contextlib.suppress(OSError, ValueError, AttributeError):  # a file that says something else
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # another kind of file
                 return json.loads((parent / "package.json").read_text()).get("version", "unversioned")
     return "unversioned"
 

@@ -12,7 +12,7 @@ import numpy as np
 from emoji_lib import BadInput
 from emoji_lib.data import split
 from emoji_lib.data.encoders import embed, encoder
-from emoji_lib.data.unicode import TONES, Emoji, bare, listed_name
+from emoji_lib.data.unicode import TONES, Emoji, bare, spell_out
 
 LONGEST = 500  # characters of a phrase that are read
 
@@ -49,25 +49,10 @@ def plain(phrase: str) -> str:
     Raises `BadInput` for a phrase that leaves nothing.
     """
     phrase = phrase.encode("utf-8", "ignore").decode()  # without the bytes that a shell could not decode
-    spelled = re.sub(r"[_:\s]+", " ", _spell_out(phrase)).strip().casefold()
+    spelled = re.sub(r"[_:\s]+", " ", spell_out(phrase)).strip().casefold()
     if not spelled:
         raise BadInput(f"the phrase {phrase!r} has no words; give one such as 'happy cat'")
     return spelled
-
-
-def _spell_out(phrase: str) -> str:
-    """Replace emoji characters by their names, the longest known sequence first."""
-    text, out, at = bare(phrase), [], 0
-    while at < len(text):
-        for end in range(min(len(text), at + 12), at, -1):
-            if name := listed_name(text[at:end]):
-                out.append(f" {name} ")
-                at = end
-                break
-        else:
-            out.append(text[at])
-            at += 1
-    return "".join(out)
 
 
 def labels(emoji: Sequence[Emoji]) -> list[Label]:
