@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from emoji_lib import BadInput
 from emoji_lib.data.words import Captions
 
-MOVED = 6  # pixels that padding with copies moves them by, at most
+MAX_SHIFT = 6  # pixels that the copies of a padded batch are shifted by, at most
 
 
 def scale(images: Tensor) -> Tensor:
@@ -24,7 +24,7 @@ def to_uint8(images: Tensor) -> np.ndarray:
 
 
 def in_parts(draw: Callable[[Tensor], Tensor], inputs: Tensor, most: int = 64) -> np.ndarray:
-    """The pictures that `draw` makes of inputs `[N, …]`, at most `most` at a time: uint8 `[N, C, H, W]`."""
+    """The pictures that `draw` gives for inputs `[N, …]`, at most `most` at a time: uint8 `[N, C, H, W]`."""
     return np.concatenate([to_uint8(draw(part)) for part in inputs.split(most)])
 
 
@@ -79,9 +79,9 @@ class Captioned(Batches):
     """Batches of captioned pictures: images as of `Batches`, and the embeddings `[N, E]` of their phrases.
 
     Each example is a random label, one of its pictures and one of its phrases, so that an emoji in six skin tones
-    counts once. Of every `same_every` batches the last has one label and one phrase throughout, and its pictures are
-    the label's variants, with replacement (EmotiGAN, section III.B, with 2); 0 leaves such batches out. A label with
-    one picture and no variants is padded with copies, each moved by up to `MOVED` pixels.
+    counts once. Of every `same_every` batches the last has a single label and phrase, and its pictures are the label's
+    variants, with replacement (EmotiGAN, section III.B, with 2); 0 leaves such batches out. A label with one picture
+    and no variants is padded with copies, each shifted by up to `MAX_SHIFT` pixels.
     """
 
     def __init__(
@@ -123,9 +123,9 @@ class Captioned(Batches):
 
 
 def _moved(images: Tensor, rng: np.random.Generator) -> Tensor:
-    """−1..1 `[N, C, H, W]`, each moved by its own number of pixels; what moves in is −1. Arrows are not mirrored."""
-    side, padded = images.shape[-1], F.pad(images, (MOVED,) * 4, value=-1.0)
-    corners = rng.integers(2 * MOVED + 1, size=(len(images), 2))
+    """−1..1 `[N, C, H, W]`, each shifted by a random number of pixels over −1; not mirrored, because of arrows."""
+    side, padded = images.shape[-1], F.pad(images, (MAX_SHIFT,) * 4, value=-1.0)
+    corners = rng.integers(2 * MAX_SHIFT + 1, size=(len(images), 2))
     return torch.stack(
         [one[:, top : top + side, left : left + side] for one, (top, left) in zip(padded, corners, strict=True)]
     )
@@ -137,6 +137,8 @@ class Unpaired:
     def __init__(
         self, faces: np.ndarray, cartoons: np.ndarray, batch_size: int, seed: int, device: torch.device | str = "cpu"
     ):
+        if seed < 0:
+            raise BadInput(f"seed {seed} is negative")
         self.batch_size, self.seed = batch_size, seed
         self.sides = [Batches(faces, batch_size, 2 * seed, device), Batches(cartoons, batch_size, 2 * seed + 1, device)]
 

@@ -73,14 +73,14 @@ def _png_folder(top: Path) -> Path | None:
 def _checkout_version(folder: Path) -> str:
     for parent in (folder, *folder.parents[:2]):
         if (parent / "package.json").is_file():
-            with contextlib.suppress(OSError, ValueError, AttributeError):  # a file that says something else
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # another kind of file
                 return json.loads((parent / "package.json").read_text()).get("version", "unversioned")
     return "unversioned"
 
 
 def _is_yellow(straight: np.ndarray) -> np.ndarray:
     """The deep-emoji log's colour rule: over half of the pixels with little blue are an opaque yellow, and over 70% of
-    the picture is. Thresholds are 0.6 and 0.8 of full scale; differs: the log measured 64×64 pictures.
+    the picture is opaque. Thresholds are 0.6 and 0.8 of full scale; differs: the log measured 64×64 pictures.
     """
     red, green, blue, alpha = straight.transpose(1, 0, 2, 3)
     little_blue = blue < 0.6 * 255
@@ -123,21 +123,21 @@ SELECTIONS = {
 
 
 def terms(selection: str) -> list[str]:
-    """The terms of a union in small letters, `A+b:train` → `a` and `b:train`; a folder is one term, as given."""
+    """The terms of a union in lower case, `A+b:train` → `a` and `b:train`; a folder is one term, as given."""
     if "/" in selection:
         return [selection]
-    bare_codes = re.sub(r"\bu\+(?=[0-9a-f])", "", selection.casefold())  # the + of U+1F600 joins nothing
+    bare_codes = re.sub(r"\bu\+(?=[0-9a-f])", "", selection.casefold())  # the + of U+1F600 is not a union
     return [term.strip() for term in bare_codes.split("+")]
 
 
 def _of_part(term: str) -> tuple[str, str]:
-    """A term without the part of the split behind it, and that part or nothing: `faces:train` → `faces`, `train`."""
+    """A term's selection and its part of the split, if any: `faces:train` → `faces` and `train`."""
     what, colon, part = term.rpartition(":")
     return (what.strip(), part) if colon and part in split.PARTS else (term, "")
 
 
 def _choose(term: str, emoji: Sequence[Emoji], images: np.ndarray) -> np.ndarray:
-    """Indices of one term: a named selection, or the one emoji of a name, character or code; of its part, if any."""
+    """Indices of one term: a named selection, or one emoji by name, character or code; or the given part of these."""
     what, part = _of_part(term)
     if what in SELECTIONS:
         chosen = np.flatnonzero(SELECTIONS[what].rule(emoji, images))
@@ -157,7 +157,7 @@ def _choose(term: str, emoji: Sequence[Emoji], images: np.ndarray) -> np.ndarray
 
 @dataclass(frozen=True)
 class EmojiSet:
-    """Pictures and what they are.
+    """Pictures, and which emoji they show.
 
     `images` is uint8 `[N, C, H, W]` with C = 4 (RGBA), 3 (RGB) or 1 (L); `sha256` covers the names and file contents
     of exactly these pictures, whatever their size or mode.
@@ -228,19 +228,18 @@ def open_library(folder: Path | None = None) -> Library:
 
 @lru_cache(maxsize=4)
 def _read(source: Source, files: tuple[tuple[Path, int, int], ...]) -> Library:
-    """The library of these files; their sizes and times are there so that a changed file is read again."""
-    paths, own = [path for path, _, _ in files], source.found == "folder"
+    """The library of these files, by path, size and time: a changed file is read again."""
+    paths = [path for path, _, _ in files]
     digests = tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
-    side = pixels.open_image(paths[0]).width if own else NATIVE
-    shape = (len(paths), 4, side, side)
-    decode = lambda: pixels.decode_all(paths, side)  # noqa: E731
-    images = decode() if own else pixels.cached("".join(digests), shape, decode)  # folders come and go
-    images.setflags(write=False)  # every caller gets this array
-    if own:
+    if source.found == "folder":  # not cached on disk: folders come and go
+        images = pixels.decode_all(paths, pixels.open_image(paths[0]).width)
         groups = [path.parent.name if path.parent != source.folder else "" for path in paths]
         emoji = tuple(Emoji(path.stem, path.stem, group) for path, group in zip(paths, groups, strict=True))
     else:
+        shape = (len(paths), 4, NATIVE, NATIVE)
+        images = pixels.cached("".join(digests), shape, lambda: pixels.decode_all(paths, NATIVE))
         emoji = tuple(identify(path.stem) for path in paths)
+    images.setflags(write=False)  # every caller gets this array
     return Library(images, emoji, digests, source)
 
 

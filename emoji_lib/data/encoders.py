@@ -48,7 +48,7 @@ class Sentences:
         return self._model.encode(list(phrases), normalize_embeddings=True, show_progress_bar=False)
 
     def unknown(self, phrase: str) -> list[str]:
-        return []  # it spells out what it never saw
+        return []  # it splits a word that it does not know into pieces that it does
 
 
 class Ngrams:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageColor, ImageOps
 
 from emoji_lib import BadInput
 from emoji_lib.data import emoji, pixels
@@ -32,7 +32,7 @@ SKINS = {
     "dark": "#7C533E",
     "": "#FFDC5D",
 }
-# What an avatar is drawn with; what hides the hair or the skin is left out.
+# The features that avatars are drawn with; those that hide the hair or the skin are left out.
 PLAIN = {
     "eyes": ("closed", "default", "happy", "side", "squint", "surprised", "wink"),
     "mouth": ("concerned", "default", "serious", "smile", "twinkle", "big_smile", "sad"),
@@ -47,7 +47,7 @@ HEAD = (42, 20, 222, 200)  # left, top, right, bottom of an avatar's head in its
 
 @dataclass(frozen=True)
 class Colours:
-    """Skin and hair of each picture, straight RGB in 0..255, float32 `[N, 3]`; NaN where not known or none."""
+    """Skin and hair of each picture, straight RGB in 0..255, float32 `[N, 3]`; NaN where unknown or bald."""
 
     skin: np.ndarray
     hair: np.ndarray
@@ -61,12 +61,14 @@ def load(name: str, size: int = SIZE, limit: int = 0) -> tuple[EmojiSet, Colours
 
     `name` is `twemoji` (heads in every tone and hair colour), `avatars` (drawn at random; `avatars:3000` so many),
     `celeba:ROOT` (torchvision's layout), `cartoonset:ROOT` (10k or 100k as unpacked), or a folder of PNGs and JPEGs
-    (with a `/`). At most `limit` files where it is not 0. Raises `BadInput` for what is not there or no image.
+    (with a `/`). At most `limit` files where it is not 0. Raises `BadInput` for what is missing or not an image.
     """
     if not 16 <= size <= 512:
         raise BadInput(f"size {size} is not between 16 and 512 pixels")
+    if limit < 0:
+        raise BadInput(f"limit {limit} is negative; 0 takes all files")
     kind, _, rest = name.partition(":")
-    if kind == "twemoji":
+    if name == "twemoji":
         return _twemoji(size)
     if kind == "avatars":
         if rest and (not rest.isdecimal() or int(rest) < 1):
@@ -88,11 +90,11 @@ def load(name: str, size: int = SIZE, limit: int = 0) -> tuple[EmojiSet, Colours
 
 def rgb(colour: str) -> np.ndarray:
     """`#RRGGBB` as float32 `[3]` in 0..255."""
-    return np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)], np.float32)
+    return np.array(ImageColor.getrgb(colour), np.float32)
 
 
 def _twemoji(size: int) -> tuple[EmojiSet, Colours]:
-    """The heads of the subgroup `person`; hair is the commonest opaque colour but skin in the upper half."""
+    """The heads of the subgroup `person`; hair is the commonest opaque colour of the upper half other than skin."""
     library = emoji.open_library()
     chosen = [
         index for index, one in enumerate(library.emoji) if one.subgroup == "person" and "🎄" not in one.character
@@ -136,7 +138,7 @@ def _avatars(n: int, size: int) -> tuple[EmojiSet, Colours]:
 
 
 def _avatar(rng: random.Random, drawing):
-    """One of `drawing`'s avatars at random; the order of the draws is what makes them always the same."""
+    """One of `drawing`'s avatars at random; another order of the draws would give other avatars."""
     skin, hair = rng.choice(list(drawing.SkinColor)), rng.choice(list(drawing.HairColor))
     parts = {key: rng.choice(names) for key, names in PLAIN.items()}
     return drawing.Avatar(
@@ -162,7 +164,7 @@ def _drawn(avatar, size: int) -> np.ndarray:
 
 
 def _celeba(root: Path, size: int, limit: int) -> tuple[EmojiSet, Colours]:
-    """`torchvision.datasets.CelebA`, all of it; photographs say nothing exact of their colours."""
+    """All of `torchvision.datasets.CelebA`; its skin and hair colours are not known."""
     from torchvision.datasets import CelebA
 
     base = root if root.name == "celeba" else root / "celeba"
@@ -180,7 +182,8 @@ def _celeba(root: Path, size: int, limit: int) -> tuple[EmojiSet, Colours]:
 def _cartoonset(root: Path, size: int, limit: int) -> tuple[EmojiSet, Colours]:
     """Google's Cartoonset 10k or 100k: PNGs, each with a CSV of `"attribute", value, number of values`.
 
-    Its skin and hair are palette indices; a colour is the median that the pictures of an index have where it shows.
+    Skin and hair are given as palette indices; the colour of an index is the median, where skin or hair shows, of all
+    pictures with that index.
     """
     paths = sorted(root.glob("**/cs*.png"))[: limit or None]
     if not paths:
@@ -216,7 +219,7 @@ def _of_index(images: np.ndarray, box: tuple[float, float, float, float], indice
 def _files(
     paths: list[Path], name: str, prepare: Callable[[Image.Image], Image.Image], size: int
 ) -> tuple[EmojiSet, Colours]:
-    """Pictures of files, of whose colours nothing is known."""
+    """Pictures read from files, whose skin and hair colours are not known."""
     if missing := next((path for path in paths if not path.is_file()), None):
         raise BadInput(f"{missing} is missing, though the set's list names it")
     stamps = "".join(f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}\n" for path in paths)
@@ -229,7 +232,7 @@ def _files(
 
 
 def _domain(images: np.ndarray, names: list[tuple[str, str]], name: str, source: Source) -> EmojiSet:
-    digest = hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest()
+    digest = hashlib.sha256(images.tobytes()).hexdigest()
     return EmojiSet(images, tuple(Emoji(*one) for one in names), name, "RGBA", True, source, digest)
 
 

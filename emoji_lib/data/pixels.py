@@ -47,17 +47,13 @@ def decode_all(paths: list[Path], side: int) -> np.ndarray:
     return images
 
 
-def cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "emoji_lib"
-
-
 def cached(key: str, shape: tuple[int, ...], decode: Callable[[], np.ndarray], dtype: type = np.uint8) -> np.ndarray:
     """`decode()`, kept on disk under the hash of `key`. A cache that cannot be read or written costs only time."""
     try:
-        path = cache_folder() / f"{hashlib.sha256(key.encode()).hexdigest()}.npy"
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     except RuntimeError:  # no home
         return decode()
+    path = Path(base) / "emoji_lib" / f"{hashlib.sha256(key.encode()).hexdigest()}.npy"
     with contextlib.suppress(OSError, ValueError, EOFError):  # not there, or cut short
         images = np.load(path, mmap_mode="r")
         if images.shape == shape and images.dtype == dtype:
@@ -75,15 +71,15 @@ def _save(path: Path, images: np.ndarray) -> None:
 
 
 def premultiply(images: np.ndarray) -> np.ndarray:
-    """Straight to premultiplied colour, uint8 `[N, 4, H, W]`: what cannot be seen becomes 0, and blending is linear."""
+    """Straight to premultiplied colour, uint8 `[N, 4, H, W]`: hidden colours become 0, and blending is linear."""
     product = images[:, :3] * images[:, 3:].astype(np.uint16) + 128
     product = product + (product >> 8) >> 8  # the rounded quotient by 255, without a division
     return np.concatenate((product.astype(np.uint8), images[:, 3:]), axis=1)
 
 
-def clean(images: np.ndarray, threshold: int = 8) -> np.ndarray:
-    """RGBA `[N, 4, H, W]` with alpha below `threshold` made fully transparent, and nothing hidden beneath."""
-    return np.where(images[:, 3:] < threshold, 0, images).astype(np.uint8)
+def clean(images: np.ndarray) -> np.ndarray:
+    """RGBA `[N, 4, H, W]` with alpha below 8 made fully transparent, and no colour under it."""
+    return np.where(images[:, 3:] < 8, 0, images).astype(np.uint8)
 
 
 def unpremultiply(images: np.ndarray) -> np.ndarray:
@@ -127,7 +123,7 @@ def median_colour(images: np.ndarray, box: tuple[float, float, float, float]) ->
 
 
 def png(image: Image.Image) -> bytes:
-    """The picture as the content of a PNG file with its 256 best colours, which is a third of the size."""
+    """The picture as the content of a PNG file of 256 colours, a third of the full size."""
     content = io.BytesIO()
     image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(content, "png", optimize=True)
     return content.getvalue()

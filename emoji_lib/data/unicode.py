@@ -24,7 +24,7 @@ class Emoji:
 
     @property
     def character(self) -> str:
-        """The emoji as text, or nothing for a picture whose name is not made of code points."""
+        """The emoji as text, or nothing for a picture whose file name is not made of code points."""
         try:
             return "".join(chr(int(point, 16)) for point in self.code.split("-"))
         except (ValueError, OverflowError):
@@ -59,16 +59,26 @@ def _unicode() -> dict[str, tuple[str, str, str]]:
     return table
 
 
-def listed_name(sequence: str) -> str:
-    """Unicode's name of a sequence without variation selectors, or nothing where it is no emoji."""
-    return _unicode().get(sequence, ("",))[0]
+def spell_out(text: str) -> str:
+    """Replace emoji characters by their names, the longest listed sequence first."""
+    listed, text, out, at = _unicode(), bare(text), [], 0
+    while at < len(text):
+        for end in range(min(len(text), at + 12), at, -1):
+            if text[at:end] in listed:
+                out.append(f" {listed[text[at:end]][0]} ")
+                at = end
+                break
+        else:
+            out.append(text[at])
+            at += 1
+    return "".join(out)
 
 
 def identify(code: str) -> Emoji:
     """Name, group, subgroup and skin tones of a Twemoji file stem.
 
-    Twemoji draws a few sequences that Unicode does not list (a toned skier, the letters that flags are spelled with).
-    They take the group of the longest listed beginning once tones are set aside, and a name made from their parts.
+    Twemoji draws a few sequences that Unicode does not list (a skier with a skin tone, the letters of flags). Their
+    group is that of the longest listed prefix without tones, and their name is put together from their parts.
     """
     sequence = bare(Emoji(code, "").character)
     tone = " ".join(TONES[point] for point in sequence if point in TONES)

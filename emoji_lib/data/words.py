@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -12,7 +12,7 @@ import numpy as np
 from emoji_lib import BadInput
 from emoji_lib.data import split
 from emoji_lib.data.encoders import embed, encoder
-from emoji_lib.data.unicode import TONES, Emoji, bare, listed_name
+from emoji_lib.data.unicode import TONES, Emoji, bare, spell_out
 
 LONGEST = 500  # characters of a phrase that are read
 
@@ -21,9 +21,9 @@ LONGEST = 500  # characters of a phrase that are read
 class Label:
     """One emoji in all its skin tones: `pictures` are indices into the list it was made from.
 
-    `phrases` are what it is called, its Unicode name first; `paraphrase` is one more that belongs to no other emoji and
-    is held out from training, or nothing. `variants` stand in for a label with a single picture: those of its concept
-    (the other genders, hair, directions).
+    `phrases` are its names, Unicode's first; `paraphrase` is one more that belongs to no other emoji and is held out
+    from training, or nothing. `variants` are `pictures`, or for a single picture all of its concept (other genders,
+    hair and directions).
     """
 
     name: str
@@ -48,26 +48,11 @@ def plain(phrase: str) -> str:
 
     Raises `BadInput` for a phrase that leaves nothing.
     """
-    phrase = phrase.encode("utf-8", "ignore").decode()  # what a shell could not decode is no word
-    spelled = re.sub(r"[_:\s]+", " ", _spell_out(phrase)).strip().casefold()
+    phrase = phrase.encode("utf-8", "ignore").decode()  # without the bytes that a shell could not decode
+    spelled = re.sub(r"[_:\s]+", " ", spell_out(phrase)).strip().casefold()
     if not spelled:
         raise BadInput(f"the phrase {phrase!r} has no words; give one such as 'happy cat'")
     return spelled
-
-
-def _spell_out(phrase: str) -> str:
-    """Emoji characters by their names, the longest known sequence first; what is not one stays."""
-    text, out, at = bare(phrase), [], 0
-    while at < len(text):
-        for end in range(min(len(text), at + 12), at, -1):
-            if name := listed_name(text[at:end]):
-                out.append(f" {name} ")
-                at = end
-                break
-        else:
-            out.append(text[at])
-            at += 1
-    return "".join(out)
 
 
 def labels(emoji: Sequence[Emoji]) -> list[Label]:
@@ -79,13 +64,13 @@ def labels(emoji: Sequence[Emoji]) -> list[Label]:
     called = {}
     for name, indices in pictures.items():
         nicknames = (_nicknames().get(_toneless(emoji[index]), ()) for index in indices)
-        called[name] = _distinct((name, *itertools.chain.from_iterable(nicknames)))
-    claims = Counter(phrase for phrases in called.values() for phrase in phrases)
+        phrases = (name, *itertools.chain.from_iterable(nicknames))
+        called[name] = tuple(dict.fromkeys(plain(phrase.replace("-", " ")) for phrase in phrases))
+    uses = Counter(phrase for phrases in called.values() for phrase in phrases)
     found = []
     for name, indices in pictures.items():
         others = called[name][1:]
-        known = {_letters(name)}
-        own = [phrase for phrase in others if claims[phrase] == 1 and _letters(phrase) not in known]
+        own = [phrase for phrase in others if uses[phrase] == 1 and _words(phrase) != _words(name)]
         paraphrase = own[-1] if own and len(others) > 1 else ""
         phrases = tuple(phrase for phrase in called[name] if phrase != paraphrase)
         variants = indices if len(indices) > 1 else concepts[_figure(emoji[indices[0]])]
@@ -98,13 +83,13 @@ def _toneless(one: Emoji) -> str:
 
 
 def _figure(one: Emoji) -> tuple[str, str]:
-    """What its variants share; the subgroup tells a fire engine from a fire fighter, who is one concept with it."""
+    """What variants share: the concept, and the subgroup, since a firefighter and a fire engine are one concept."""
     return split.concept(one), one.subgroup
 
 
-def _letters(phrase: str) -> frozenset[str]:
+def _words(phrase: str) -> set[str]:
     """Its words without punctuation or order: `mage man` is no paraphrase of `man mage`."""
-    return frozenset(re.findall(r"\w+", phrase))
+    return set(re.findall(r"\w+", phrase))
 
 
 def _untoned(name: str) -> str:
@@ -114,13 +99,9 @@ def _untoned(name: str) -> str:
     return plain(f"{head} {', '.join(kept)}")
 
 
-def _distinct(phrases: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(plain(phrase.replace("-", " ")) for phrase in phrases))
-
-
 @dataclass(frozen=True)
 class Captions:
-    """Labels with their phrases embedded: `vectors` `[P, E]` are of `phrases`, and `of` says which each label has."""
+    """Labels with their phrases embedded: `vectors` `[P, E]` of `phrases`, and in `of` the indices of each label's."""
 
     labels: list[Label]
     phrases: list[str]
@@ -128,7 +109,7 @@ class Captions:
     vectors: np.ndarray
 
     def plainest(self, emoji: Sequence[Emoji]) -> np.ndarray:
-        """The picture of each phrase, as an index: that of the first label which has it, without a tone if it can."""
+        """The index of a picture of each phrase: of the first label that has it, without a skin tone if possible."""
         found = np.full(len(self.phrases), -1)
         for label, phrases in zip(self.labels, self.of, strict=True):
             picture = min(label.pictures, key=lambda index: emoji[index].tone)
@@ -136,16 +117,18 @@ class Captions:
         return found
 
     def owners(self, emoji: Sequence[Emoji]) -> list[str]:
-        """The emoji of each phrase."""
+        """The emoji character of each phrase."""
         return [emoji[index].character for index in self.plainest(emoji)]
 
 
 def captions(emoji: Sequence[Emoji], encoder: str) -> Captions:
-    """What these pictures are called, embedded by `encoder`; labels that share a phrase share its vector.
+    """The labels of these pictures and their phrases, embedded by `encoder`; a phrase of several labels once.
 
     Phrases of which the encoder knows no word are left out, and so are labels that then have none.
     """
     found = [label for label in readable(labels(emoji), encoder) if label.phrases]
+    if not found:
+        raise BadInput(f"{encoder} knows no word of any label; choose another encoder or other pictures")
     phrases = sorted({phrase for label in found for phrase in label.phrases})
     place = {phrase: index for index, phrase in enumerate(phrases)}
     of = [np.array([place[phrase] for phrase in label.phrases]) for label in found]

@@ -9,13 +9,13 @@ from emoji_lib.nets.registry import register
 
 
 def _conv(n_in: int, n_out: int, kernel: int, stride: int = 1, *, reflect: bool = False) -> nn.Conv2d:
-    """Without a bias, which instance norm would take out again."""
+    """Without a bias, which instance norm would remove."""
     mode = "reflect" if reflect else "zeros"
     return nn.Conv2d(n_in, n_out, kernel, stride, (kernel - 1) // 2, padding_mode=mode, bias=False)
 
 
 class Residual(nn.Module):
-    """`[N, C, H, W]` plus what two 3×3 convolutions with instance norm make of it (He et al. 2016)."""
+    """A residual block (He et al. 2016) on `[N, C, H, W]`: two 3×3 convolutions with instance norm."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -60,10 +60,10 @@ class Generator(nn.Module):
 class ShortcutGenerator(nn.Module):
     """Images `[N, channels, H, W]` → images of the other domain, −1..1, sides divisible by 4, as `Generator`.
 
-    The first layer works on blocks of 2×2 pixels (Shi et al. 2016, backwards), `blocks` residual blocks on a quarter of
-    the side, and what the first layer saw goes past them to the last but one (U-Net, Ronneberger et al. 2015), so that
-    edges and colours need not be found again. Nearest pixels and a convolution enlarge (Odena et al. 2016), so there
-    is no checkerboard; the picture itself goes to the last layer.
+    The first layer works on blocks of 2×2 pixels (the inverse of Shi et al. 2016), the `blocks` residual blocks on a
+    quarter of the side. Shortcuts (U-Net, Ronneberger et al. 2015) carry the first layer's output past them, and the
+    picture itself to the last layer, so that edges and colours need not be found again. Nearest neighbours and a
+    convolution enlarge (Odena et al. 2016), which leaves no checkerboard.
     """
 
     def __init__(self, features: int = 32, blocks: int = 4, channels: int = 4):
@@ -128,7 +128,4 @@ class Discriminator(nn.Module):
 
 def reach(stages: int) -> int:
     """Pixels a side of the patch that one logit of `Discriminator` sees."""
-    side = 1
-    for stride in [1, 1, *[2] * stages]:
-        side = (side - 1) * stride + 4
-    return side
+    return 9 * 2**stages - 2  # 7 for the last two layers; each stage of stride 2 turns s into 2s + 2

@@ -59,11 +59,12 @@ class Generator(Latents, nn.Module):
         if len(widths) < 2 or widths[-1] != channels:
             widths.append(channels)
         convolutions = len(widths) - 1
-        if start * 2**convolutions != SIDE:
+        reached = start * 2**convolutions
+        if reached != SIDE:
             raise BadInput(
                 f"the generator does not reach {SIDE}×{SIDE}: {convolutions} convolutions each double the side, so "
-                f"{start}×{start} becomes {start * 2**convolutions}×{start * 2**convolutions} "
-                f"({start} · 2^{convolutions} = {start * 2**convolutions}). " + _way_out(convolutions)
+                f"{start}×{start} becomes {reached}×{reached} ({start} · 2^{convolutions} = {reached}). "
+                + _way_out(convolutions)
             )
         sizes = spread_out(kernels, convolutions, "kernels of the generator")
         self.dense = nn.Sequential(nn.Linear(latent, widths[0] * start**2), nn.Unflatten(1, (widths[0], start, start)))

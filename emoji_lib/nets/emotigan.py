@@ -17,11 +17,12 @@ PHRASES = 2**23  # between the stream of a seed's noise and that of its phrases
 
 
 def drop(blocks: nn.Sequential, probability: float) -> nn.Sequential:
-    """The same blocks, each with dropout of its outputs."""
+    """Add dropout to the end of each block, in place."""
     if not 0 <= probability < 1:
         raise BadInput(f"dropout {probability} is not a probability in 0..1 (0.25 is usual, 0 is none)")
-    for one in blocks if probability else ():
-        one.append(Dropout(probability))
+    if probability:
+        for one in blocks:
+            one.append(Dropout(probability))
     return blocks
 
 
@@ -40,16 +41,16 @@ class Phrase(nn.Module):
 class ForPhrases(Latents):
     """What generators for phrases share: latents `[N, latent + E]` are noise beside the embedding of a phrase.
 
-    The embedding is projected to `projected` numbers, which the network takes in beside the noise (conditional GAN,
-    Mirza and Osindero 2014; Reed et al. 2016). `known` embeddings of training phrases travel with the weights, in the
-    buffer `phrases`, so that samples can be drawn where no text encoder is at hand: `latents` are for known phrases.
+    The embedding is projected to `projected` numbers, which the network gets beside the noise (conditional GAN, Mirza
+    and Osindero 2014; Reed et al. 2016). `known` embeddings of training phrases are stored with the weights, in the
+    buffer `phrases`, and `latents` draws from these, so that sampling needs no text encoder.
     """
 
-    # w of p(∅) + w (p(phrase) − p(∅)): above 1 away from no phrase at all. Differs from Ho and Salimans 2022, eq. 6: of
-    # the projected phrase, not of what the network gives, and their w is 1 less.
+    # The weight w of p(∅) + w (p(phrase) − p(∅)), with p the projection and ∅ no phrase. Differs from Ho and Salimans
+    # 2022, eq. 6: it guides the projected phrase and not the network's output, and their w is less by 1.
     guidance = 1.0
 
-    def _learn(self, embedding: int, projected: int, known: int) -> None:
+    def _add_phrases(self, embedding: int, projected: int, known: int) -> None:
         self.phrase = Phrase(embedding, projected)
         self.register_buffer("phrases", torch.zeros(known, embedding))
 
@@ -93,7 +94,7 @@ class Generator(ForPhrases, nn.Module):
         **design,
     ):
         super().__init__()
-        self._learn(embedding, projected, known)
+        self._add_phrases(embedding, projected, known)
         self.draw = dcgan.Generator(features, latent + projected, channels, **design)
         drop(self.draw.layers[:-1], dropout)
 
@@ -105,8 +106,8 @@ class Generator(ForPhrases, nn.Module):
 class LayeredGenerator(ForPhrases, layered.Generator):
     """Latents `[N, latent + E]` → premultiplied RGBA `[N, 4, size, size]` in −1..1, by layers.
 
-    Both fields and colours are given noise and phrase; other options are those of `layered.Generator`. A
-    `colour_latent` is of the last numbers of the projected phrase, on which colours alone then depend.
+    Fields and colours get both noise and phrase; other options are those of `layered.Generator`. The `colour_latent`
+    is the last numbers of the projected phrase, on which then only colours depend.
     """
 
     def __init__(
@@ -125,14 +126,12 @@ class LayeredGenerator(ForPhrases, layered.Generator):
     ):
         design = {"layers": layers, "fields": fields, "masks": masks, "sharpness": sharpness}
         super().__init__(features, latent + projected, **design, colour_latent=colour_latent)
-        self._learn(embedding, projected, known)
+        self._add_phrases(embedding, projected, known)
 
     def fields(self, latents: Tensor) -> Tensor:
-        """`[N, K, G, G]`, on the grid that they are made on."""
         return super().fields(self.inputs(latents))
 
     def colours(self, latents: Tensor) -> Tensor:
-        """Premultiplied RGBA in 0..1, `[N, K, 4]`: layer 0 is transparent, the others are opaque."""
         return super().colours(self.inputs(latents))
 
 
@@ -156,11 +155,11 @@ class MinibatchDiscrimination(nn.Module):
 class Discriminator(nn.Module):
     """Images `[N, channels, 72, 72]` and embeddings `[N, E]` → logits `[N]`, high for real where the loss says so.
 
-    `condition` is how they meet. `concatenate`: the projected phrase stands beside every place of the 4×4 features, a
-    1×1 convolution and a dense layer take in both (Reed et al. 2016), and `kernels` compare the batch with itself.
+    `condition` is how they are combined. `concatenate`: the projected phrase is appended to each of the 4×4 features,
+    followed by a 1×1 convolution and a dense layer (Reed et al. 2016) and minibatch discrimination with `kernels`.
     `project`: the logit of the picture alone plus the inner product of its mean features with the phrase (Miyato and
-    Koyama 2018; differs: a sentence embedding in place of a class, and over the root of the features' number); then
-    `kernels` and `projected` play no part. Other options are those of `dcgan.Discriminator`.
+    Koyama 2018; differs: a sentence embedding in place of a class, divided by the root of the number of features);
+    then `kernels` and `projected` are not used. Other options are those of `dcgan.Discriminator`.
     """
 
     def __init__(

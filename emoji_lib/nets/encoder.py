@@ -1,4 +1,4 @@
-"""The small convolutional network whose features the measures are taken in."""
+"""The small convolutional network in whose features the measures are taken."""
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +14,8 @@ WIDTHS = (24, 48, 96, 192)
 class Encoder(nn.Module):
     """RGB images `[N, 3, 72, 72]` in −1..1 → features `[N, features]`, 72 → 36 → 18 → 9 → 5 pixels a side.
 
-    Normalised over groups of channels, so that the features of a picture do not depend on the rest of its batch. Last
-    come `mean` and `scale`, set from the training pictures, so that each feature has mean 0 and variance 1 over them.
+    Group norm, so that the features of a picture do not depend on the rest of its batch. The buffers `mean` and `scale`
+    standardise each feature over the training pictures.
     """
 
     def __init__(self, features: int = 32):

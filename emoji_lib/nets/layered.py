@@ -15,13 +15,13 @@ NATIVE = 72  # pixels a side that training sees
 
 
 def softmax_masks(fields: Tensor) -> Tensor:
-    """Each layer's part of every pixel, `[N, K, H, W]`, parts that sum to 1: mₖ = softmaxₖ(fields)."""
+    """Each layer's fraction of every pixel, `[N, K, H, W]`: mₖ = softmaxₖ(fields)."""
     return fields.softmax(1)
 
 
 def over_masks(fields: Tensor) -> Tensor:
-    """The same where each layer lies over those before it: mₖ = αₖ Πⱼ₌ₖ₊₁ (1 − αⱼ) with αₖ = σ(fieldₖ) and α₀ = 1
-    (Porter and Duff 1984).
+    """As `softmax_masks`, but each layer lies over those before it (Porter and Duff 1984):
+    mₖ = αₖ Πⱼ₌ₖ₊₁ (1 − αⱼ) with αₖ = σ(fieldₖ) and α₀ = 1.
     """
     hidden = F.logsigmoid(-fields[:, 1:]).flip(1).cumsum(1).flip(1)  # log Π (1 − αⱼ) from k on
     above = torch.cat((hidden, torch.zeros_like(fields[:, :1])), 1)
@@ -33,7 +33,7 @@ MASKS = {"softmax": softmax_masks, "over": over_masks}
 
 
 class Blur(nn.Module):
-    """`[N, C, H, W]` under the binomial filter (1 2 1)² / 16 (Zhang 2019), whose zero is the checkerboard of pixels."""
+    """The binomial filter (1 2 1)² / 16 on `[N, C, H, W]` (Zhang 2019), which removes a checkerboard of pixels."""
 
     def forward(self, maps: Tensor) -> Tensor:
         for axis in (2, 3):
@@ -43,26 +43,21 @@ class Blur(nn.Module):
         return maps
 
 
-def _trunk(latent: int, features: int, maps: int) -> nn.Sequential:
-    """Latents `[N, latent]` → `[N, maps, 36, 36]`; nearest pixels and a convolution enlarge (Odena et al. 2016)."""
-    widths = (8 * features, 4 * features, 2 * features, 2 * features, maps)
+def coarse(latent: int, features: int, layers: int) -> nn.Sequential:
+    """Fields of 36×36, enlarged by nearest neighbours and a convolution each time (Odena et al. 2016)."""
+    widths = (8 * features, 4 * features, 2 * features, 2 * features, layers)
     first, second, third, last = (nn.Conv2d(*pair, 3, padding=1) for pair in pairwise(widths))
     dense = (nn.Linear(latent, widths[0] * 81), nn.Unflatten(1, (widths[0], 9, 9)), nn.GELU())
     enlarged = (nn.Upsample(scale_factor=2), second, nn.GELU(), nn.Upsample(scale_factor=2), third, nn.GELU())
     return nn.Sequential(*dense, first, nn.GELU(), *enlarged, last)
 
 
-def coarse(latent: int, features: int, layers: int) -> nn.Module:
-    """Fields of 36×36, which enlarging makes smooth."""
-    return _trunk(latent, features, layers)
+def fine(latent: int, features: int, layers: int) -> nn.Sequential:
+    """Fields of 72×72 by sub-pixel convolution (Shi et al. 2016), which draws finer strokes, and a blur.
 
-
-def fine(latent: int, features: int, layers: int) -> nn.Module:
-    """Fields of 72×72 by sub-pixel convolution (Shi et al. 2016): finer strokes, and smooth since they are blurred.
-
-    Without the blur two layers in a checkerboard stand for a shade that no layer has.
+    Without the blur the generator mixes two layers in a checkerboard to imitate a colour that neither has.
     """
-    return nn.Sequential(_trunk(latent, features, 4 * layers), nn.PixelShuffle(2), Blur())
+    return nn.Sequential(coarse(latent, features, 4 * layers), nn.PixelShuffle(2), Blur())
 
 
 class PixelNorm(nn.Module):
@@ -73,13 +68,13 @@ class PixelNorm(nn.Module):
         return fields * (fields.square().mean(1, keepdim=True) + 1e-8).rsqrt()
 
 
-def bounded(latent: int, features: int, layers: int) -> nn.Module:
+def bounded(latent: int, features: int, layers: int) -> nn.Sequential:
     """Fine fields that cannot grow: edges stay soft enough to tell the generator where to move them."""
     return nn.Sequential(*fine(latent, features, layers), PixelNorm())
 
 
-def transposed(latent: int, features: int, layers: int) -> nn.Module:
-    """Fields of 72×72 by the improved GAN's transposed convolutions: layers alone, nothing else new."""
+def transposed(latent: int, features: int, layers: int) -> nn.Sequential:
+    """Fields of 72×72 by the improved GAN's generator, so that layers are the only difference from it."""
     pixels = dcgan.Generator(features, latent, layers, **dcgan.IMPROVED).layers
     return nn.Sequential(nn.Unflatten(1, (latent, 1, 1)), *pixels[:-1], pixels[-1][0])  # without its tanh
 

@@ -16,8 +16,6 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "tanh": nn.Tanh,
 }
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
-
-
 INITIALISATIONS = {"normal": partial(nn.init.normal_, std=0.02), "orthogonal": nn.init.orthogonal_}
 
 
@@ -35,7 +33,7 @@ def initialise(network: nn.Module, how: str) -> None:
     `orthogonal` is Saxe et al. 2014. Called before any weight is reparametrised.
     """
     draw = choose(INITIALISATIONS, "initialisation", how)
-    if next(network.parameters()).is_meta:  # shapes alone: there is nothing to draw, and torch would take seconds
+    if next(network.parameters()).is_meta:  # shapes only: nothing to draw, and torch would take seconds
         return
     for layer in network.modules():
         if isinstance(layer, (*CONVOLUTIONS, nn.Linear)):
@@ -59,7 +57,7 @@ def in_float32(head: Callable[..., Tensor], *seen: Tensor) -> Tensor:
 
 
 def seeded(seed: int, device: torch.device | str = "cpu", *, apart: int = 0) -> torch.Generator:
-    """The random numbers of a seed on a device; `apart` is added, to tell streams of one seed from each other.
+    """A generator of random numbers on a device; `apart` is added to the seed, for another stream of the same seed.
 
     Raises `BadInput` for a seed that does not fit into 64 bits.
     """
@@ -69,7 +67,7 @@ def seeded(seed: int, device: torch.device | str = "cpu", *, apart: int = 0) -> 
 
 
 class Latents:
-    """The seeded latents of samples, for a generator whose `noise` training draws from."""
+    """Seeded latents for samples, for a generator with `noise`, which training draws from."""
 
     def latents(self, n: int, seed: int) -> Tensor:
         """Latents `[N, latent]`, the same on every device, and none that training with `seed` draws.
@@ -79,9 +77,7 @@ class Latents:
         return self.noise(self.whole(n), seeded(seed))[:n]
 
     def whole(self, n: int) -> int:
-        """How many latents to draw for the first `n`: torch draws the last normal numbers of a tensor otherwise where
-        there are not whole sixteens of them.
-        """
+        """`n` rounded up to a multiple of 16 numbers: torch draws the rest of a normal tensor in another way."""
         some = 16 // math.gcd(16, self.options.get("latent", 1))
         return -(-n // some) * some
 
@@ -110,7 +106,7 @@ class _ReplicatePad(torch.autograd.Function):
 
 
 def exact(layer: nn.Module) -> Tensor:
-    """A layer's weight; where it is normalised, autocast on GPUs would do that in bf16, and this does not."""
+    """A layer's weight, taken outside autocast, which on GPUs would compute its spectral norm in bf16."""
     with torch.autocast(next(layer.parameters()).device.type, enabled=False):
         return layer.weight
 
@@ -130,7 +126,7 @@ class ReplicateConv2d(nn.Conv2d):
 class Dropout(nn.Dropout):
     """`torch.nn.Dropout` (Srivastava et al. 2014), three times as fast on a CPU: a random byte a unit.
 
-    A probability that is no multiple of 1/256 would be rounded, so it goes torch's way.
+    A probability that is not a multiple of 1/256 is left to torch.
     """
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -138,7 +134,7 @@ class Dropout(nn.Dropout):
         if not self.training or inputs.is_cuda or bar != int(bar) or bar == 256:
             return super().forward(inputs)
         words = torch.empty((inputs.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
-        mask = torch.empty_like(inputs)  # lies in memory as they do
+        mask = torch.empty_like(inputs)  # with their memory layout
         kept = words.view(torch.uint8)[: inputs.numel()] >= int(bar)
         mask.as_strided((inputs.numel(),), (1,)).copy_(kept).mul_(1 / (1 - self.p))
         return inputs * mask

@@ -1,4 +1,4 @@
-"""Networks that a notebook writes out layer by layer, kept so that a file of weights can build them again."""
+"""Networks that a notebook lists layer by layer, which a file of weights can build again."""
 
 import ast
 
@@ -12,9 +12,9 @@ from emoji_lib.nets.registry import register
 
 @register
 class Listed(Latents, nn.Sequential):
-    """Layers of `torch.nn` one after the other, given as modules or as the text that they print as.
+    """Layers of `torch.nn` one after the other, given as modules or as their `repr`.
 
-    A generator's latents are uniform in 0..1, as long as its first layer is wide.
+    A generator's latents are uniform in 0..1, with as many numbers as its first layer takes.
     """
 
     def __init__(self, *given: nn.Module, layers: tuple[str, ...] = ()):
@@ -27,9 +27,9 @@ class Listed(Latents, nn.Sequential):
 
 
 def read_layer(text: str) -> nn.Module:
-    """The layer that prints as `text`, such as `Dropout(p=0.5, inplace=False)`; nothing but literals is evaluated.
+    """The layer whose `repr` is `text`, such as `Dropout(p=0.5, inplace=False)`; only literals are evaluated.
 
-    Raises `BadInput` for anything that is no layer of `torch.nn` with literal arguments.
+    Raises `BadInput` for anything but a layer of `torch.nn` with literal arguments.
     """
     try:
         call = ast.parse(text, mode="eval").body

@@ -6,6 +6,7 @@ import inspect
 from torch import nn
 
 from emoji_lib import BadInput
+from emoji_lib.nets.layers import choose
 
 NETWORKS: dict[str, type[nn.Module]] = {}
 
@@ -17,12 +18,12 @@ def register(network: type[nn.Module]) -> type[nn.Module]:
 
     @functools.wraps(init)
     def keep_options(self, *args, **kwargs):
-        if type(self) is network:  # and not one that is made from it
+        if type(self) is network:  # not a subclass
             given = signature.bind(*args, **kwargs)
             given.apply_defaults()
             self.options = given.arguments
             for name, parameter in signature.parameters.items():
-                if parameter.kind is parameter.VAR_KEYWORD:  # such as the design of a network inside
+                if parameter.kind is parameter.VAR_KEYWORD:  # options of a nested network
                     self.options |= self.options.pop(name)
         init(self, *args, **kwargs)
 
@@ -37,9 +38,8 @@ def name_of(network: nn.Module) -> str:
 
 def build(name: str, options: dict) -> nn.Module:
     """A network of the registry from its `options`, as its weights file keeps them."""
-    if name not in NETWORKS:
-        raise BadInput(f"unknown network {name!r}: {', '.join(NETWORKS)}")
+    network = choose(NETWORKS, "network", name)
     try:
-        return NETWORKS[name](**options)
+        return network(**options)
     except TypeError as error:
         raise BadInput(f"{name} cannot be built from {options} ({error})") from error

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from emoji_lib import BadInput
-from emoji_lib.data.batches import Batches, scale, to_uint8
+from emoji_lib.data.batches import Batches, Unpaired, scale, to_uint8
 
 
 def numbered(n: int) -> np.ndarray:
@@ -57,5 +57,7 @@ def test_epochs_and_caps_become_steps():
         batches.steps(epochs=0)
     with pytest.raises(BadInput, match="seed -1"):
         Batches(numbered(10), 4, seed=-1)
+    with pytest.raises(BadInput, match="seed -1"):
+        Unpaired(numbered(10), numbered(10), 4, seed=-1)
     with pytest.raises(BadInput, match="batch_size 0"):
         Batches(numbered(10), 0, seed=0)

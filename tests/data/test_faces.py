@@ -110,6 +110,7 @@ def test_any_folder_of_photographs(tmp_path, empty_cache):
     [
         ("martians", "unknown domain 'martians': twemoji, avatars"),
         ("avatars:none", "avatars:none is no number"),
+        ("twemoji:train", "unknown domain 'twemoji:train': twemoji, avatars"),
         ("celeba:/nowhere", "holds no CelebA as torchvision lays it out"),
         ("cartoonset:/nowhere", "cartoonset10k.tgz"),
         ("/nowhere/", "no PNGs or JPEGs in /nowhere"),
@@ -120,3 +121,5 @@ def test_what_is_not_there(name, says):
         faces.load(name)
     with pytest.raises(BadInput, match="size 8 is not"):
         faces.load("twemoji", 8)
+    with pytest.raises(BadInput, match="limit -1 is negative"):
+        faces.load("./faces", limit=-1)

@@ -85,6 +85,8 @@ def test_word2vec_files_give_the_mean_of_known_words(tmp_path):
         assert one.unknown("happy purple cat") == ["purple"]
         with pytest.raises(BadInput, match="'purple rain'"):
             one.encode(["purple rain"])
+        with pytest.raises(BadInput, match=r"word2vec:.* knows no word of any label"):
+            words.captions(emoji.load("🇮🇹").emoji, f"word2vec:{tmp_path / name}")
 
 
 @pytest.mark.parametrize(
