@@ -177,6 +177,8 @@ class Discriminator(nn.Module):
         super().__init__()
         if condition not in CONDITIONS:
             raise BadInput(f"unknown condition {condition!r}: {', '.join(CONDITIONS)}")
+        if kernels < 0:
+            raise BadInput(f"minibatch kernels {kernels} must not be negative; 0 leaves minibatch discrimination out")
         trunk = dcgan.Discriminator(features, channels, **design)
         wide = 8 * features
         self.layers = drop(trunk.layers, dropout)

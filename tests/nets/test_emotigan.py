@@ -104,5 +104,7 @@ def test_the_phrase_says_both_where_layers_are_and_their_colours():
 def test_options_that_do_not_exist():
     with pytest.raises(BadInput, match="unknown condition 'add': concatenate, project"):
         emotigan.Discriminator(4, condition="add")
+    with pytest.raises(BadInput, match="minibatch kernels -1 must not be negative"):
+        emotigan.Discriminator(4, kernels=-1)
     with pytest.raises(BadInput, match="dropout 1 is not"):
         emotigan.Generator(4, dropout=1)
