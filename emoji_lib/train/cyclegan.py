@@ -152,7 +152,7 @@ class CycleGAN(System):
         """Constant for the first half of the steps, then linearly to 0 (section 4)."""
         left = min(1.0, 2 * (1 - self.steps_taken / max(1, self.steps)))
         for side, optimizer in self.optimizers.items():
-            machine.set_rate(optimizer.param_groups[0], self.rates[side] * left)
+            machine.set_rate(optimizer, self.rates[side] * left)
 
     def sample(self, latents: Tensor) -> Tensor:
         """The cartoons `[N, C, H, W]` of faces in −1..1."""

@@ -62,7 +62,7 @@ def autocast(device: torch.device) -> contextlib.AbstractContextManager:
     return torch.autocast(device.type, torch.bfloat16, enabled=number_format(device) == "bf16")
 
 
-def place(network: nn.Module, device: torch.device) -> nn.Module:
+def place(network: nn.Module, device: torch.device | str) -> nn.Module:
     """To the device, in channels-last order, which convolution kernels prefer on CPUs and GPUs alike."""
     return network.to(device=device, memory_format=torch.channels_last)
 
@@ -76,18 +76,14 @@ def adam(network: nn.Module, learning_rate: float, betas: tuple[float, float]) -
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
-    """As `optimizer.load_state_dict`, from a checkpoint of any device: where numbers live stays as it is here."""
-    here = [(group["lr"], group["capturable"]) for group in optimizer.param_groups]
-    groups = [
-        group | {"lr": float(group["lr"]), "capturable": capturable}
-        for group, (_, capturable) in zip(state["param_groups"], here, strict=True)
-    ]
-    optimizer.load_state_dict(state | {"param_groups": groups})
-    for group, (rate, _) in zip(optimizer.param_groups, here, strict=True):
-        group["lr"], rate = rate, group["lr"]
-        set_rate(group, rate)
+    """As `optimizer.load_state_dict`, from a checkpoint of any device: learning rate and counters stay on this one."""
+    (here,), (saved,) = optimizer.param_groups, state["param_groups"]
+    group = saved | {"lr": here["lr"], "capturable": here["capturable"]}
+    optimizer.load_state_dict(state | {"param_groups": [group]})
+    set_rate(optimizer, float(saved["lr"]))
 
 
-def set_rate(group: dict, rate: float) -> None:
-    """Change a learning rate where it lives: a CUDA graph reads it there."""
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Change the learning rate; on a GPU in the same tensor, which a CUDA graph reads."""
+    (group,) = optimizer.param_groups
     group["lr"] = group["lr"].fill_(rate) if isinstance(group["lr"], torch.Tensor) else rate

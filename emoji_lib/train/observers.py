@@ -81,7 +81,7 @@ class Rates:
             return
         for name, optimizer in system.optimizers.items():
             fraction = self.LAST + (1 - self.LAST) * left / self.decay
-            set_rate(optimizer.param_groups[0], self.first[name] * fraction)
+            set_rate(optimizer, self.first[name] * fraction)
 
 
 class Collapse:
