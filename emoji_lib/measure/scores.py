@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-BLOCKS = 20  # of the jackknife
-NEAREST = 5  # neighbours that make a manifold
+BLOCKS = 20  # parts of the jackknife
+NEAREST = 5  # the k of nearest neighbours
 
 
 class Estimate(NamedTuple):
@@ -20,7 +20,7 @@ class Estimate(NamedTuple):
 
 
 def rounded(found):
-    """`found` with every float in it, however deep in dicts, to four digits."""
+    """`found` with every float in it, in nested dicts too, to four digits."""
     if isinstance(found, dict):
         return {name: rounded(one) for name, one in found.items()}
     return float(f"{found:.4g}") if isinstance(found, float) else found
@@ -29,10 +29,10 @@ def rounded(found):
 def kid(real: Tensor, fake: Tensor) -> Estimate:
     """Kernel distance: the unbiased squared MMD under k(x, y) = (x·y / F + 1)³ (Bińkowski et al. 2018, eq. 4).
 
-    Differs: all samples at once, of either number, rather than a mean over random subsets; the interval is normal with
-    the variance of a jackknife that leaves out each of `BLOCKS` parts of either side in turn. A part is every
-    twentieth picture, so near copies, which stand side by side, are spread over all: the interval holds for other
-    pictures of these concepts, not for other concepts.
+    Differs: all samples at once, also of different numbers, rather than a mean over random subsets. The interval is
+    normal, with the variance of a jackknife that leaves out each of `BLOCKS` parts of either side in turn. A part is
+    every twentieth picture, which spreads near copies, as they are neighbours, over all parts: the interval holds for
+    other pictures of these concepts, not for other concepts.
     """
     kernel = lambda one, other: (one @ other.T / one.shape[1] + 1) ** 3  # noqa: E731
     within_real, within_fake = kernel(real, real).fill_diagonal_(0), kernel(fake, fake).fill_diagonal_(0)
@@ -56,7 +56,7 @@ def kid(real: Tensor, fake: Tensor) -> Estimate:
 
 
 def _membership(n: int) -> Tensor:
-    """Which of the jackknife's parts each of `n` samples belongs to, one row a part."""
+    """The jackknife's parts of `n` samples: one row a part, 1 where a sample belongs to it."""
     return F.one_hot(torch.arange(n) % min(BLOCKS, n // 2), min(BLOCKS, n // 2)).T.double()
 
 
