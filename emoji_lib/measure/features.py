@@ -25,7 +25,6 @@ ENCODERS = {
     "random": "nothing: untrained, as a control",
 }
 TRUSTED = ("contrast", "groups")  # a claim needs both to agree
-WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,8 @@ def views(images: np.ndarray, *, premultiplied: bool) -> Views:
         images, premultiplied = pixels.resize(straight, 72), False
     if images.shape[1] == 3:
         return Views(images, images, None)
-    white, black = (pixels.over(images, ground, premultiplied=premultiplied) for ground in (WHITE, BLACK))
+    white = pixels.over(images, premultiplied=premultiplied)
+    black = pixels.over(images, (0, 0, 0), premultiplied=premultiplied)
     return Views(white, black, np.repeat(images[:, 3:], 3, 1))
 
 

@@ -103,9 +103,10 @@ def evaluate(shown: Views, reference: Reference) -> dict:
         fake, fake_alpha = features(name, shown)
         one = {}
         if "kid" not in left_out:
-            one |= kid(*standardised(real, fake))
+            one |= scores.kid(*standardised(real, fake))
             if fake_alpha is not None:
-                one |= kid(*standardised(real_alpha, fake_alpha), name="kid_alpha")
+                alpha = scores.kid(*standardised(real_alpha, fake_alpha))
+                one |= {key.replace("kid", "kid_alpha"): value for key, value in alpha.items()}
         if "vendi" not in left_out:
             one |= _sized(*standardised(real, fake))
         if "inception" not in left_out and name == "groups":
@@ -117,11 +118,6 @@ def evaluate(shown: Views, reference: Reference) -> dict:
     result["memorised"] = scores.memorised(distances, reference.yardstick)
     hashes = {name: encoder(name)[1] for name in ENCODERS} | {"split": split.stored()[1]}
     return scores.rounded(result) | {"left_out": left_out, "sha256": hashes}
-
-
-def kid(real: Tensor, fake: Tensor, name: str = "kid") -> dict[str, float]:
-    """`scores.kid` as the keys of a record: the value and the ends of its interval."""
-    return dict(zip((name, f"{name}_low", f"{name}_high"), scores.kid(real, fake), strict=True))
 
 
 def _sized(real: Tensor, fake: Tensor) -> dict[str, float]:

@@ -60,7 +60,7 @@ def evaluate(drawn: np.ndarray, back: np.ndarray, own: Domain, target: Domain) -
     real, shown = views(other.images, premultiplied=True), views(drawn, premultiplied=True)
     result: dict = {"samples": len(drawn)}
     for name in TRUSTED:
-        result[name] = scores.rounded(protocol.kid(*standardised(features(name, real)[0], features(name, shown)[0])))
+        result[name] = scores.rounded(scores.kid(*standardised(features(name, real)[0], features(name, shown)[0])))
     small = protocol.thumbnails(real)
     yardstick, _ = scores.nearest(small[known], small[~known])
     distances, _ = scores.nearest(protocol.thumbnails(shown), small[~known])
