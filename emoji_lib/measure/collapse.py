@@ -1,5 +1,6 @@
-"""Collapse through time: cheap evaluations of a generator in training, and the rule that calls it collapsed."""
+"""Mode collapse: cheap evaluations of a generator during training, and the rule by which it counts as collapsed."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -19,8 +20,10 @@ WORTH = 0.2  # a fall counts only after this coverage; below it, a halving is wi
 
 
 def collapsed(trace: list[dict[str, float]], quarter: float, half: float = 0.5) -> bool:
-    """Whether in each of the last `IN_A_ROW` evaluations coverage was under `half` of the best until then, that best at
-    least `WORTH`, and diversity under `quarter`, that of real pictures of a quarter of the concepts.
+    """Whether coverage and diversity were both low in each of the last `IN_A_ROW` evaluations.
+
+    Coverage is low under `half` of the best until then, if that was at least `WORTH`; diversity is low under `quarter`,
+    that of real pictures of a quarter of the concepts.
     """
     best, bad = 0.0, 0
     for one in trace:
@@ -55,14 +58,12 @@ class Monitor:
         chosen = rng.permutation(len(learned))[:REAL]
         self._learned = self._features(learned.images[chosen])
         (self._real,) = standardised(self._learned)
-        apart = torch.cdist(self._real, self._real)
-        order = min(scores.NEAREST + 1, len(apart))
-        self._reach = apart.kthvalue(order, 1).values if len(apart) > 1 else torch.full((len(apart),), torch.inf)
+        apart, n = torch.cdist(self._real, self._real), len(self._real)
+        self._reach = apart.kthvalue(min(scores.NEAREST + 1, n), 1).values if n > 1 else torch.tensor([torch.inf])
         # Two samples are the same picture where they are half as far apart as the nearest tenth of real pictures.
-        near = apart.kthvalue(2, 1).values if len(apart) > 1 else torch.zeros(1, dtype=apart.dtype)
-        self._same = near.quantile(0.1).item() / 2
-        one_in_four = lambda names: rng.permutation(names)[: -(-len(names) // 4)]  # noqa: E731
-        some = split.draw_from_concepts(learned, FRESH, rng, one_in_four)
+        self._same = apart.kthvalue(min(2, n), 1).values.quantile(0.1).item() / 2
+        quarter_of = lambda names: rng.permutation(names)[: math.ceil(len(names) / 4)]  # noqa: E731
+        some = split.draw_from_concepts(learned, FRESH, rng, quarter_of)
         _, quarter = standardised(self._learned, self._features(some))
         self.quarter = scores.vendi(quarter)
 

@@ -1,9 +1,9 @@
-"""Whether a translated face keeps its hair and its skin, as functions of pictures and colours."""
+"""How well translated faces keep the colours of hair and skin."""
 
 import numpy as np
 
-# Where heads show skin and hair: top, bottom, left, right as fractions of the side. There, the real heads of Twemoji
-# and of the avatars have their known skin exactly and their known hair to 0.2 and 15 of 255.
+# Where heads show skin and hair: top, bottom, left, right as fractions of the side. In these boxes, real heads of
+# Twemoji and avatars have exactly their known skin, and their known hair to within 0.2 and 15 of 255.
 BOXES = {"skin": (0.42, 0.6, 0.4, 0.6), "hair": (0.06, 0.24, 0.4, 0.6)}
 
 
@@ -13,12 +13,12 @@ def error(found: np.ndarray, wanted: np.ndarray) -> float:
 
 
 def nearest(colours: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """Which of a palette `[K, 3]` each colour `[N, 3]` is nearest to, `[N]`."""
+    """The index of the palette colour `[K, 3]` nearest to each colour `[N, 3]`, `[N]`."""
     return np.linalg.norm(colours[:, None] - palette[None], axis=2).argmin(1)
 
 
 def agreement(found: np.ndarray, wanted: np.ndarray, palette: np.ndarray) -> float:
-    """Fraction of colours `[N, 3]` that are nearest to the same colour of a palette `[K, 3]` as the wanted ones."""
+    """Fraction of colours `[N, 3]` whose nearest colour of a palette `[K, 3]` is that of the wanted ones."""
     return float((nearest(found, palette) == nearest(wanted, palette)).mean())
 
 
@@ -27,10 +27,10 @@ def kept(
 ) -> dict[str, float]:
     """Colour error and agreement of translations, beside those of two translators that keep nothing.
 
-    `chance` gives each face the translation of another, `blind` the same colour to all: the mean for the error, the
-    commonest of the palette for agreement. Where the other domain's own colours are known, `palette` gives each face
-    the nearest of them, the best that a translator can do whose pictures pass for that domain's. Rows where `wanted` is
-    not known are left out. Colours `[N, 3]`, palettes `[K, 3]` and `[M, 3]`.
+    `chance` gives each face the translation of another. `blind` gives all the same colour: the mean for the error, the
+    palette's most frequent one for agreement. `palette` gives each face the nearest of the other domain's colours, if
+    these are known: the best that pictures in that domain's colours can do. Rows with unknown `wanted` are left out.
+    Colours `[N, 3]`, palettes `[K, 3]` and `[M, 3]`.
     """
     known = ~np.isnan(wanted[:, 0])
     found, wanted = found[known], wanted[known]

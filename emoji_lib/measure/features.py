@@ -1,4 +1,4 @@
-"""The pictures that every measure takes, and the frozen encoders that turn them into features."""
+"""Pictures in the form that every measure takes, and the frozen encoders that turn them into features."""
 
 import hashlib
 from dataclasses import dataclass
@@ -18,21 +18,20 @@ from emoji_lib.nets.encoder import Encoder
 
 FOLDER = Path(__file__).with_name("encoders")
 CLASSIFIER = "classifier"  # of subgroups (`face-smiling`, `food-fruit`, …): a discriminator with a softmax
-# What each encoder was taught, on the train split alone; `tools/train_encoders.py` made them and the classifier.
+# What each encoder was trained to do, on the train split alone, by `tools/train_encoders.py`.
 ENCODERS = {
     "contrast": "to tell each picture from all others under shifts, zooms and colour changes (no labels)",
     "groups": "to name the group and subgroup of a picture",
-    "random": "nothing: the control",
+    "random": "nothing: untrained, as a control",
 }
-TRUSTED = ("contrast", "groups")  # a claim stands where these agree
-WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+TRUSTED = ("contrast", "groups")  # a claim needs both to agree
 
 
 @dataclass(frozen=True)
 class Views:
-    """The same pictures over white, over black, and as alpha alone, each uint8 RGB `[N, 3, 72, 72]`.
+    """Pictures over white, over black, and their alpha as grey, each uint8 RGB `[N, 3, 72, 72]`.
 
-    Pictures without alpha are the same over any ground; then there is no `alpha`.
+    Pictures without alpha have no `alpha`, and `black` is `white`.
     """
 
     white: np.ndarray
@@ -42,13 +41,9 @@ class Views:
     def __len__(self) -> int:
         return len(self.white)
 
-    def __getitem__(self, chosen) -> "Views":
-        alpha = None if self.alpha is None else self.alpha[chosen]
-        return Views(self.white[chosen], self.black[chosen], alpha)
-
 
 def views(images: np.ndarray, *, premultiplied: bool) -> Views:
-    """RGBA, RGB or L, uint8 `[N, C, H, W]`, of any size; others than 72×72 are resized, antialiased."""
+    """Views of RGBA, RGB or L, uint8 `[N, C, H, W]`; sizes other than 72×72 are resized, antialiased."""
     if images.shape[1] == 1:
         images = np.repeat(images, 3, 1)
     if images.shape[-1] != 72:
@@ -56,7 +51,8 @@ def views(images: np.ndarray, *, premultiplied: bool) -> Views:
         images, premultiplied = pixels.resize(straight, 72), False
     if images.shape[1] == 3:
         return Views(images, images, None)
-    white, black = (pixels.over(images, ground, premultiplied=premultiplied) for ground in (WHITE, BLACK))
+    white = pixels.over(images, premultiplied=premultiplied)
+    black = pixels.over(images, (0, 0, 0), premultiplied=premultiplied)
     return Views(white, black, np.repeat(images[:, 3:], 3, 1))
 
 
@@ -76,13 +72,13 @@ def encoder(name: str) -> tuple[nn.Module, str]:
 
 @torch.no_grad()
 def encode(network: nn.Module, rgb: np.ndarray) -> Tensor:
-    """Features of uint8 RGB `[N, 3, 72, 72]`: float64 `[N, F]`, each of its own picture alone."""
-    parts = [network(scale(part)) for part in torch.from_numpy(np.ascontiguousarray(rgb)).split(128)]
-    return torch.cat(parts).double() if parts else torch.zeros(0, network.options["features"], dtype=torch.float64)
+    """Features of uint8 RGB `[N, 3, 72, 72]`: float64 `[N, F]`; none depends on the other pictures."""
+    parts = torch.from_numpy(np.ascontiguousarray(rgb)).split(128)
+    return torch.cat([network(scale(part)) for part in parts]).double()
 
 
 def features(name: str, seen: Views) -> tuple[Tensor, Tensor | None]:
-    """What scores are taken from: over white and over black side by side, float64 `[N, 64]`, and alpha's `[N, 32]`."""
+    """Features for scores: of white and of black side by side, float64 `[N, 64]`, and of alpha, `[N, 32]`."""
     network, _ = encoder(name)
     white = encode(network, seen.white)
     black = white if seen.black is seen.white else encode(network, seen.black)
@@ -91,6 +87,6 @@ def features(name: str, seen: Views) -> tuple[Tensor, Tensor | None]:
 
 
 def standardised(real: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
-    """All by the mean and the standard deviation of each feature over the real ones."""
+    """`real` and `others` less the mean and over the standard deviation that each feature has in `real`."""
     mean, deviation = real.mean(0), real.std(0, correction=0).clamp(min=1e-2)
     return tuple((some - mean) / deviation for some in (real, *others))

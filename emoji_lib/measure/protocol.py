@@ -28,28 +28,26 @@ SIZED = ("frechet", "precision", "recall", "density", "coverage", "vendi", "spre
 class Reference:
     """The real pictures of a selection that samples are compared with, and those held out from it.
 
-    `selection` is what the evaluated model learned from. Where that is all parts of a selection, the pictures held out
-    from its train part still say how far apart different emoji are.
+    `selection` is what the evaluated model learned from. Even if that includes the validation and test parts, these
+    still tell how far different emoji are from each other.
     """
 
     selection: str
-    mode: str = "RGBA"  # RGBA, RGB or L, that of the evaluated pictures: real ones are compared in it
-    size: int = emoji.NATIVE  # and at their size
+    mode: str = "RGBA"  # RGBA, RGB or L: that of the evaluated pictures, to which real ones are converted
+    size: int = emoji.NATIVE  # likewise
 
     @cached_property
     def learned(self) -> emoji.EmojiSet:
         return emoji.load(self.selection)
 
-    def part(self, *parts: str) -> emoji.EmojiSet | None:
-        """Pictures of the selection in these parts of the split, or nothing where there are none."""
-        whole = emoji.load(_with_part(self.selection, ""))
+    def part(self, *parts: str) -> emoji.EmojiSet:
+        """Pictures of the selection in these parts of the split, whether they were learned or not; maybe none."""
+        whole = emoji.load("+".join(term.removesuffix(":train") for term in emoji.terms(self.selection)))
         chosen = [index for index, one in enumerate(whole.emoji) if split.part_of(one) in parts]
-        if not chosen:
-            return None
         return replace(whole, images=whole.images[chosen], emoji=tuple(whole.emoji[index] for index in chosen))
 
     def seen(self, images: np.ndarray) -> Views:
-        """Premultiplied RGBA in the mode and at the size of the evaluated pictures."""
+        """Views of premultiplied RGBA in the mode and at the size of the evaluated pictures."""
         premultiplied = self.mode == "RGBA"
         if not premultiplied:
             images = pixels.over(images, premultiplied=True)
@@ -71,34 +69,25 @@ class Reference:
 
     @cached_property
     def yardstick(self) -> Tensor:
-        """How far held-out pictures are from the nearest picture of the train part.
+        """Distances of held-out pictures to the nearest picture of the train part, `[N]`.
 
-        Where the selection holds out fewer than `HELD_OUT`, those of all emoji from as many of all emoji as it has: the
-        nearest of many is nearer than the nearest of few.
+        A selection that holds out fewer than `HELD_OUT` takes those of all emoji, and of their train part as many as it
+        has pictures itself: among more there would be nearer ones.
         """
-        held, learned = self.part("validation", "test"), self.part("train")
-        if held is None or learned is None or len(held) < HELD_OUT:
-            held, learned = (emoji.load(f"all:{part}") for part in ("test", "train"))
-            some = np.random.default_rng(SEED).permutation(len(learned))[: len(self.learned)]
-            mine, known = held.images, learned.images[some]
-        else:
-            mine, known = held.images, learned.images
-        return scores.nearest(thumbnails(self.seen(mine)), thumbnails(self.seen(known)))[0]
-
-
-def _with_part(selection: str, part: str) -> str:
-    """The selection with `part` (`:train` or nothing) behind each term in place of `:train`; without held-out terms."""
-    terms = [term for term in emoji.terms(selection) if not (part and term.endswith((":validation", ":test")))]
-    return "+".join(term.removesuffix(":train") + part for term in terms)
+        held, learned = self.part("validation", "test").images, self.part("train").images
+        if len(held) < HELD_OUT or not len(learned):
+            held, learned = emoji.load("all:test").images, emoji.load("all:train").images
+            learned = learned[np.random.default_rng(SEED).permutation(len(learned))[: len(self.learned)]]
+        return scores.nearest(thumbnails(self.seen(held)), thumbnails(self.seen(learned)))[0]
 
 
 def thumbnails(shown: Views) -> Tensor:
-    """Over white, float32 −1..1 `[N, 3, 24, 24]`, each pixel a mean."""
+    """The pictures over white as means of pixels, float32 −1..1 `[N, 3, 24, 24]`."""
     return F.adaptive_avg_pool2d(scale(torch.from_numpy(np.ascontiguousarray(shown.white))), THUMBNAIL)
 
 
 def evaluate(shown: Views, reference: Reference) -> dict:
-    """Every score of these pictures. What they are too few for is left out, with the reason under `left_out`."""
+    """Every score of these pictures; those that need more of them are left out, with the reason under `left_out`."""
     n, known = len(shown), len(reference.learned)
     result = {"samples": n, "reference": reference.selection, "reference_images": known}
     left_out = {}
@@ -114,9 +103,10 @@ def evaluate(shown: Views, reference: Reference) -> dict:
         fake, fake_alpha = features(name, shown)
         one = {}
         if "kid" not in left_out:
-            one |= kid(*standardised(real, fake))
+            one |= scores.kid(*standardised(real, fake))
             if fake_alpha is not None:
-                one |= kid(*standardised(real_alpha, fake_alpha), name="kid_alpha")
+                alpha = scores.kid(*standardised(real_alpha, fake_alpha))
+                one |= {key.replace("kid", "kid_alpha"): value for key, value in alpha.items()}
         if "vendi" not in left_out:
             one |= _sized(*standardised(real, fake))
         if "inception" not in left_out and name == "groups":
@@ -128,11 +118,6 @@ def evaluate(shown: Views, reference: Reference) -> dict:
     result["memorised"] = scores.memorised(distances, reference.yardstick)
     hashes = {name: encoder(name)[1] for name in ENCODERS} | {"split": split.stored()[1]}
     return scores.rounded(result) | {"left_out": left_out, "sha256": hashes}
-
-
-def kid(real: Tensor, fake: Tensor, name: str = "kid") -> dict[str, float]:
-    """`scores.kid` as a record has it: the value and the ends of its interval."""
-    return dict(zip((name, f"{name}_low", f"{name}_high"), scores.kid(real, fake), strict=True))
 
 
 def _sized(real: Tensor, fake: Tensor) -> dict[str, float]:
@@ -149,7 +134,7 @@ def _sized(real: Tensor, fake: Tensor) -> dict[str, float]:
 @cache
 def _group_classifier():
     """Logistic regression of the group on the `groups` encoder's features of the train split; its bias is penalised."""
-    from sklearn.linear_model import LogisticRegression  # here, or whoever draws would wait for it
+    from sklearn.linear_model import LogisticRegression  # slow to import, and not needed to draw
 
     learned = emoji.load("all:train")
     known, _ = features("groups", views(learned.images, premultiplied=True))
@@ -158,29 +143,31 @@ def _group_classifier():
 
 
 def _with_bias(inputs: Tensor) -> np.ndarray:
-    """Features `[N, F]` with a 1 behind each row, `[N, F + 1]`."""
+    """Features `[N, F]` with a column of ones, `[N, F + 1]`."""
     return F.pad(inputs, (0, 1), value=1.0).numpy()
 
 
 @cache
 def reference_rows(reference: Reference) -> dict[str, dict]:
-    """Scores of pictures of known quality, to read others by; only of what the selection has enough of."""
+    """Scores of pictures of known quality, to compare others with, as far as the selection has such pictures."""
     held, learned = reference.part("validation", "test"), reference.part("train")
     rng, rows = np.random.default_rng(SEED), {}
-    if held is not None and learned is not None:
-        train = _with_part(reference.selection, ":train")
-        floor = reference if train == reference.selection else Reference(train, reference.mode, reference.size)
+    if len(held) and len(learned):
+        terms = [term for term in emoji.terms(reference.selection) if not term.endswith((":validation", ":test"))]
+        train = "+".join(f"{term.removesuffix(':train')}:train" for term in terms)
+        floor = reference if train == reference.selection else replace(reference, selection=train)
         rows["held-out real"] = evaluate(floor.seen(held.images), floor)
     copies = reference.learned.images[rng.integers(len(reference.learned), size=DRAWN)]
     noise = rng.integers(256, size=(DRAWN, 4, 72, 72), dtype=np.uint8)
     made = {"training copies": copies, "blurred copies": blurred(copies)}
-    if learned is not None:
+    if len(learned):
         made["half the concepts"] = split.draw_from_concepts(learned, DRAWN, rng, lambda names: names[::2])
     made["noise"] = np.minimum(noise, noise[:, 3:])
     return rows | {name: evaluate(reference.seen(images), reference) for name, images in made.items()}
 
 
 def blurred(images: np.ndarray, radius: float = 2.0) -> np.ndarray:
-    """Premultiplied RGBA `[N, 4, H, W]` under a Gaussian of `radius` pixels."""
-    each = [[Image.fromarray(channel).filter(ImageFilter.GaussianBlur(radius)) for channel in one] for one in images]
-    return np.array([[np.asarray(channel) for channel in one] for one in each])
+    """Premultiplied RGBA `[N, 4, H, W]` after a Gaussian blur of `radius` pixels."""
+    pictures = (Image.fromarray(image.transpose(1, 2, 0)) for image in images)
+    blurs = [np.asarray(picture.filter(ImageFilter.GaussianBlur(radius))) for picture in pictures]
+    return np.stack(blurs).transpose(0, 3, 1, 2)

@@ -1,38 +1,29 @@
 """Scores as functions of features, float64 `[N, F]`; they never see a network, a device or a file."""
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-BLOCKS = 20  # of the jackknife
-NEAREST = 5  # neighbours that make a manifold
-
-
-class Estimate(NamedTuple):
-    """A value and the ends of its 95% confidence interval."""
-
-    value: float
-    low: float
-    high: float
+BLOCKS = 20  # parts of the jackknife
+NEAREST = 5  # the k of nearest neighbours
 
 
 def rounded(found):
-    """`found` with every float in it, however deep in dicts, to four digits."""
+    """`found` with every float in it, in nested dicts too, to four digits."""
     if isinstance(found, dict):
         return {name: rounded(one) for name, one in found.items()}
     return float(f"{found:.4g}") if isinstance(found, float) else found
 
 
-def kid(real: Tensor, fake: Tensor) -> Estimate:
+def kid(real: Tensor, fake: Tensor) -> dict[str, float]:
     """Kernel distance: the unbiased squared MMD under k(x, y) = (x·y / F + 1)³ (Bińkowski et al. 2018, eq. 4).
 
-    Differs: all samples at once, of either number, rather than a mean over random subsets; the interval is normal with
-    the variance of a jackknife that leaves out each of `BLOCKS` parts of either side in turn. A part is every
-    twentieth picture, so near copies, which stand side by side, are spread over all: the interval holds for other
-    pictures of these concepts, not for other concepts.
+    Differs: all samples at once, also of different numbers, rather than a mean over random subsets. The 95% interval
+    is normal, with the variance of a jackknife that leaves out each of `BLOCKS` parts of either side in turn. A part is
+    every twentieth picture, which spreads near copies, as they are neighbours, over all parts: the interval holds for
+    other pictures of these concepts, not for other concepts.
     """
     kernel = lambda one, other: (one @ other.T / one.shape[1] + 1) ** 3  # noqa: E731
     within_real, within_fake = kernel(real, real).fill_diagonal_(0), kernel(fake, fake).fill_diagonal_(0)
@@ -52,11 +43,11 @@ def kid(real: Tensor, fake: Tensor) -> Estimate:
     without_f = torch.stack([mmd(all_r, all_f - one) for one in torch.eye(len(ff), dtype=ff.dtype)])
     variance = sum((len(left) - 1) * left.var(correction=0) for left in (without_r, without_f)).item()
     reach = 1.96 * math.sqrt(variance)
-    return Estimate(value, value - reach, value + reach)
+    return {"kid": value, "kid_low": value - reach, "kid_high": value + reach}
 
 
 def _membership(n: int) -> Tensor:
-    """Which of the jackknife's parts each of `n` samples belongs to, one row a part."""
+    """The jackknife's parts of `n` samples: one row a part, 1 where a sample belongs to it."""
     return F.one_hot(torch.arange(n) % min(BLOCKS, n // 2), min(BLOCKS, n // 2)).T.double()
 
 

@@ -1,4 +1,4 @@
-"""Whether a picture shows its phrase: which label's real pictures it is nearest to, in a frozen encoder."""
+"""Whether a picture shows its phrase: the label whose real pictures are nearest to it, by a frozen encoder."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,17 +19,16 @@ EACH = 8  # samples of one phrase, for the diversity within it
 
 
 def ranks(fake: Tensor, wanted: Tensor, real: Tensor, labels: Tensor) -> Tensor:
-    """How many labels have a picture nearer to each sample than the wanted label has, int64; 0 is a match.
+    """How many labels are nearer to each sample than the wanted one, by their nearest pictures, int64; 0 is a match.
 
     `fake` and `real` are features, float64 `[N, F]` and `[M, F]`; `wanted` and `labels` are label numbers, `[N]` or
-    `[K, N]` for K ways to want, and `[M]`, each wanted one among `labels`. The result is shaped as `wanted`.
+    `[K, N]` for K labels of each sample, and `[M]`, each wanted one among `labels`. The result is shaped as `wanted`.
     """
     names, place = labels.unique(return_inverse=True)
     nearest = torch.full((len(fake), len(names)), torch.inf, dtype=fake.dtype)
     nearest.scatter_reduce_(1, place.expand(len(fake), -1), torch.cdist(fake, real), "amin")
-    places = torch.searchsorted(names, wanted)
-    own = [nearest.gather(1, one[:, None]) for one in places.view(-1, len(fake))]
-    return torch.stack([(nearest < one).sum(1) for one in own]).view(wanted.shape)
+    own = nearest[torch.arange(len(fake)), torch.searchsorted(names, wanted)]
+    return (nearest < own[..., None]).sum(-1)
 
 
 def accuracy(found: Tensor) -> dict[str, float]:
@@ -38,7 +37,7 @@ def accuracy(found: Tensor) -> dict[str, float]:
 
 
 def within(features: Tensor, wanted: Tensor) -> float:
-    """Diversity within one phrase: the mean distance of two samples of the same label over that of any two."""
+    """Diversity within a label: the mean distance of two samples of the same label over that of any two samples."""
     apart, same = torch.cdist(features, features), wanted[:, None] == wanted
     different = ~torch.eye(len(features), dtype=torch.bool)
     return (apart[same & different].mean() / apart[different].mean()).item()
@@ -46,8 +45,9 @@ def within(features: Tensor, wanted: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Question:
-    """Embedded phrases `[N, E]`, the number of each one's label, and real pictures with the numbers of theirs; `real`
-    gives their features, by encoder.
+    """Embedded phrases `vectors` `[N, E]` and the numbers of their labels, `wanted`.
+
+    They are compared with the real pictures `shown`, of the labels `labels`; `real()` gives their features by encoder.
     """
 
     vectors: Tensor
@@ -56,43 +56,42 @@ class Question:
     labels: Tensor
     real: Callable[[], dict[str, Tensor]]
 
-    def groups(self) -> tuple[Tensor, Tensor]:
-        """The group of each wanted label, and of each picture."""
-        of_pictures = torch.from_numpy(self.shown.labels("group")[1])
-        of_label = torch.zeros(int(self.labels.max()) + 1, dtype=torch.long).scatter_(0, self.labels, of_pictures)
-        return of_label[self.wanted], of_pictures
 
+def questions(selection: str, encoder_name: str, n: int) -> dict[str, Question]:
+    """Up to `n` phrases of each kind.
 
-def questions(selection: str, encoder: str, n: int) -> dict[str, Question]:
-    """Up to `n` phrases of each kind: `seen` are names that were learned, `paraphrases` are other words for these that
-    were not, and `unseen concepts` are names of held-out emoji, compared with each other; a name that is also a phrase
-    of some learned emoji is left out.
+    `seen` are learned names, `paraphrases` other words for the same emoji that were not learned. `unseen concepts` are
+    names of held-out emoji that no learned emoji has among its phrases; they are compared with held-out pictures alone.
     """
     reference = Reference(selection)
-    real = cache(lambda: _features(reference.learned.images))  # computed when asked for, and once
+    learned, held = reference.learned, reference.part("validation", "test")
+    real = cache(lambda: _features(learned.images))  # computed once, if at all
     found = {
-        "seen": _ask(reference.learned, real, encoder, n, lambda label: next(iter(label.phrases), "")),
-        "paraphrases": _ask(reference.learned, real, encoder, n, lambda label: label.paraphrase),
+        "seen": _ask(learned, real, encoder_name, n, lambda label: next(iter(label.phrases), "")),
+        "paraphrases": _ask(learned, real, encoder_name, n, lambda label: label.paraphrase),
     }
-    held = reference.part("validation", "test")
-    if held is not None and all(term.endswith(":train") for term in emoji.terms(selection)):
-        learned = {phrase for label in words.labels(reference.learned.emoji) for phrase in label.phrases}
-        own = lambda label: words.plain(label.name.replace("-", " "))  # noqa: E731
-        unseen = lambda label: own(label) if own(label) in set(label.phrases) - learned else ""  # noqa: E731
-        found["unseen concepts"] = _ask(held, cache(lambda: _features(held.images)), encoder, n, unseen)
+    if all(term.endswith(":train") for term in emoji.terms(selection)):
+        known = {phrase for label in words.labels(learned.emoji) for phrase in label.phrases}
+
+        def unseen(label: words.Label) -> str:
+            name = words.plain(label.name.replace("-", " "))
+            return name if name in label.phrases and name not in known else ""
+
+        found["unseen concepts"] = _ask(held, cache(lambda: _features(held.images)), encoder_name, n, unseen)
     return {kind: question for kind, question in found.items() if question is not None}
 
 
 def _features(images: np.ndarray) -> dict[str, Tensor]:
-    """Of premultiplied RGBA, by each trusted encoder."""
+    """Features of premultiplied RGBA by each trusted encoder."""
     shown = views(images, premultiplied=True)
     return {name: features(name, shown)[0] for name in TRUSTED}
 
 
 def _ask(
-    shown: emoji.EmojiSet, real: Callable, encoder: str, n: int, phrase: Callable[[words.Label], str]
+    shown: emoji.EmojiSet, real: Callable, encoder_name: str, n: int, phrase: Callable[[words.Label], str]
 ) -> Question | None:
-    labels = words.readable(words.labels(shown.emoji), encoder)
+    """A question of up to `n` random labels that have a `phrase`, or None if none has."""
+    labels = words.readable(words.labels(shown.emoji), encoder_name)
     numbers = torch.zeros(len(shown), dtype=torch.long)
     for number, label in enumerate(labels):
         numbers[list(label.pictures)] = number
@@ -100,44 +99,45 @@ def _ask(
     if not named:
         return None
     chosen = np.sort(np.random.default_rng(SEED).permutation(named)[:n])
-    vectors = words.embed(encoder, [phrase(labels[number]) for number in chosen])
+    vectors = words.embed(encoder_name, [phrase(labels[number]) for number in chosen])
     return Question(torch.tensor(vectors), torch.from_numpy(chosen), shown, numbers, real)
 
 
 def answer(draw: Callable[[Tensor], np.ndarray], question: Question) -> dict[str, dict[str, float]]:
-    """Fractions of matches in each trusted encoder, beside those of chance: by label, the nearest (`top1`) and among
-    the five nearest (`top5`), and by the group of the nearest picture (`group`).
+    """Fractions of samples that match their phrase, by each trusted encoder, and the same of chance.
 
-    `draw` gives premultiplied RGBA uint8 `[N, 4, 72, 72]` for embeddings. Chance is the mean over samples that were
-    drawn for others of the phrases.
+    The wanted label is the nearest (`top1`) or among the five nearest (`top5`); the nearest picture is of its group
+    (`group`). `draw` gives premultiplied RGBA uint8 `[N, 4, 72, 72]` for embeddings. For chance each sample is compared
+    with another sample's phrase.
     """
     drawn = _features(draw(question.vectors))
-    of_wanted, of_pictures = question.groups()
+    of_pictures = torch.from_numpy(question.shown.labels("group")[1])
+    of_label = torch.zeros(int(question.labels.max()) + 1, dtype=torch.long)
+    of_wanted = of_label.scatter_(0, question.labels, of_pictures)[question.wanted]
     found = {}
     for name in TRUSTED:
         real, fake = standardised(question.real()[name], drawn[name])
         rng = torch.Generator().manual_seed(SEED)
         turns = torch.stack([torch.arange(len(fake)), *(_others(len(fake), rng) for _ in range(TURNS))])
-        by_label = ranks(fake, question.wanted[turns], real, question.labels)
-        by_group = ranks(fake, of_wanted[turns], real, of_pictures)
-        rows = [
-            accuracy(one) | {"group": accuracy(group)["top1"]} for one, group in zip(by_label, by_group, strict=True)
-        ]
+        by_label = map(accuracy, ranks(fake, question.wanted[turns], real, question.labels))
+        by_group = map(accuracy, ranks(fake, of_wanted[turns], real, of_pictures))
+        rows = [label | {"group": group["top1"]} for label, group in zip(by_label, by_group, strict=True)]
         chance = {f"{key}_chance": sum(row[key] for row in rows[1:]) / TURNS for key in rows[0]}
         found[name] = rows[0] | chance
     return scores.rounded(found)
 
 
 def _others(n: int, rng: torch.Generator) -> Tensor:
-    """For each of `n` another one at random, and each of them once, `[n]`."""
+    """A random permutation of `n` that leaves none in its place, `[n]`."""
     order = torch.randperm(n, generator=rng)
     return torch.empty_like(order).index_copy_(0, order, order.roll(1))
 
 
 def evaluate(draw: Callable[[Tensor], np.ndarray], selection: str, encoder_name: str, n: int) -> dict:
-    """What a text generator is scored by besides the quality of its pictures: the `answer` to each kind of `questions`,
-    the inception score of `n` samples of learned names by the subgroup classifier, and the diversity `within` one
-    learned name and `within_unseen`, one unseen name.
+    """Scores of a text generator besides the quality of its pictures.
+
+    The `answer` to each kind of `questions`, the inception score of `n` samples of learned names by the subgroup
+    classifier, and the diversity `within` a learned name and `within_unseen`, an unseen one.
     """
     kinds = questions(selection, encoder_name, n)
     result = {kind: answer(draw, question) for kind, question in kinds.items()}
@@ -155,9 +155,9 @@ def evaluate(draw: Callable[[Tensor], np.ndarray], selection: str, encoder_name:
 
 
 def lookup(selection: str, encoder_name: str, n: int) -> dict[str, dict]:
-    """The `answer` of who draws nothing: for each phrase the picture of the known caption nearest to it in meaning.
+    """The `answer` without a generator: each phrase gets the picture of the known caption nearest to it in meaning.
 
-    A row to compare with: a generator under it has added nothing to what the text encoder knows.
+    A baseline: a generator below it adds nothing to what the text encoder knows.
     """
     learned = Reference(selection).learned
     captions = words.captions(learned.emoji, encoder_name)

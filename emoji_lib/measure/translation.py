@@ -15,7 +15,7 @@ from emoji_lib.measure import colours, protocol, scores
 from emoji_lib.measure.features import TRUSTED, features, standardised, views
 
 Domain = tuple[EmojiSet, faces.Colours]
-HELD_OUT = 4  # every so many pictures of a domain, one is never trained on
+HELD_OUT = 4  # one in so many pictures of a domain is never trained on
 
 
 def held_out(n: int) -> np.ndarray:
@@ -25,12 +25,12 @@ def held_out(n: int) -> np.ndarray:
 
 def through(translator: Callable[[Tensor], Tensor], images: np.ndarray) -> np.ndarray:
     """uint8 `[N, C, H, W]` through a translator of −1..1 images."""
-    writable = torch.from_numpy(np.array(images))  # a copy: images kept on disk are read-only
+    writable = torch.from_numpy(np.array(images))  # a copy, since cached images are read-only
     return in_parts(lambda part: translator(scale(part)), writable, 32)
 
 
 def evaluate_both(system, people: Domain, drawings: Domain, n: int) -> dict:
-    """`evaluate` of up to `n` pictures (4 at least) in either direction, and of the same pictures left as they are."""
+    """`evaluate` of up to `n` pictures (at least 4) in both directions, and of the same pictures untranslated."""
     some = slice(max(n, HELD_OUT))
     people, drawings = (
         (replace(pictures, images=pictures.images[some], emoji=pictures.emoji[some]), given[some])
@@ -50,7 +50,7 @@ def evaluate_both(system, people: Domain, drawings: Domain, n: int) -> dict:
 
 
 def evaluate(drawn: np.ndarray, back: np.ndarray, own: Domain, target: Domain) -> dict:
-    """Scores of one direction: `drawn` translations of `own` pictures, and their way `back`.
+    """Scores of one direction: `drawn` are translations of the domain `own`, and `back` these translated back.
 
     The kernel distances to real pictures of the `target` domain in the trusted encoders, the fraction of near copies
     among the translations, the cycle error in 0..1, and for held-out pictures how well skin and hair are kept.
@@ -60,10 +60,11 @@ def evaluate(drawn: np.ndarray, back: np.ndarray, own: Domain, target: Domain) -
     real, shown = views(other.images, premultiplied=True), views(drawn, premultiplied=True)
     result: dict = {"samples": len(drawn)}
     for name in TRUSTED:
-        result[name] = scores.rounded(protocol.kid(*standardised(features(name, real)[0], features(name, shown)[0])))
-    learned = protocol.thumbnails(real[~known])
-    yardstick = scores.nearest(protocol.thumbnails(real[known]), learned)[0]
-    result["memorised"] = scores.memorised(scores.nearest(protocol.thumbnails(shown), learned)[0], yardstick)
+        result[name] = scores.rounded(scores.kid(*standardised(features(name, real)[0], features(name, shown)[0])))
+    small = protocol.thumbnails(real)
+    yardstick, _ = scores.nearest(small[known], small[~known])
+    distances, _ = scores.nearest(protocol.thumbnails(shown), small[~known])
+    result["memorised"] = scores.memorised(distances, yardstick)
     result["cycle"] = float(np.abs(back.astype(float) - pictures.images).mean() / 255)
     for what in ("skin", "hair"):
         wanted, palette = getattr(given, what), _palette(getattr(given, what))
@@ -75,5 +76,5 @@ def evaluate(drawn: np.ndarray, back: np.ndarray, own: Domain, target: Domain) -
 
 
 def _palette(given: np.ndarray) -> np.ndarray:
-    """The known of colours `[N, 3]`, each once, `[K, 3]`."""
+    """The different known colours among `[N, 3]`, `[K, 3]`."""
     return np.unique(given[~np.isnan(given[:, 0])], axis=0)

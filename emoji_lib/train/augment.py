@@ -15,9 +15,9 @@ class ShiftAndFlip:
     """Move images by whole pixels, up to `shift` of their side, and mirror them; −1..1 `[N, C, H, W]`.
 
     Each image is moved with `probability` and mirrored with half of it. With a `warp` w those that are moved are also
-    turned by up to w radians and shrunk or enlarged by a factor between 1 / (1 + w) and 1 / (1 − w), bilinearly. What
-    moves in is −1: transparent in premultiplied RGBA, black in RGB, hence not for straight colour. Not to be mirrored:
-    letters and flags.
+    turned by up to w radians and scaled by a factor between 1 / (1 + w) and 1 / (1 − w), bilinearly. Pixels that move
+    in are −1: transparent in premultiplied RGBA, black in RGB, so this does not suit straight colour. Letters and flags
+    should not be mirrored.
     """
 
     probability: float
@@ -40,7 +40,7 @@ class ShiftAndFlip:
         affine = torch.zeros(n, 2, 3, device=images.device)
         affine[:, 0, 0] = torch.where((chance[3] < self.probability / 2) & self.flip, -1.0, 1.0)
         affine[:, 1, 1] = 1
-        for axis, side in enumerate((width, height)):  # numbers, not tensors: a CUDA graph takes nothing from the host
+        for axis, side in enumerate((width, height)):  # numbers, since a CUDA graph copies no tensor from the host
             reach = math.floor(side * self.shift)
             pixels = torch.floor(chance[1 + axis] * (2 * reach + 1)) - reach
             affine[:, axis, 2] = moved * pixels * 2 / side
@@ -49,6 +49,6 @@ class ShiftAndFlip:
             cos, sin = turn.cos() * (1 + zoom), turn.sin() * (1 + zoom)
             affine[:, :, :2] = torch.stack((cos, -sin, sin, cos), 1).view(n, 2, 2) @ affine[:, :, :2]
         grid = F.affine_grid(affine, list(images.shape), align_corners=False)
-        # grid_sample moves in zeros, so for a moment transparent is zero.
         mode = "bilinear" if self.warp else "nearest"
+        # grid_sample pads with zeros, so images are shifted to make transparent zero.
         return F.grid_sample(images.float() + 1, grid, mode=mode, align_corners=False) - 1

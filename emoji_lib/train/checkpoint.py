@@ -1,4 +1,4 @@
-"""Files that hold weights: written whole, and read without running anybody's code."""
+"""Checkpoints and weights as files, written whole and read without running code from them."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from emoji_lib.weights import load_tensors, save_tensors
 
 
 class Checkpoints:
-    """The last two checkpoints of a run, each a file of its own, so that one is whole whenever a run is killed."""
+    """The last two checkpoints of a run, in a file each, so that one is intact whenever a run is killed."""
 
     KEPT = 2
 
@@ -26,8 +26,8 @@ class Checkpoints:
         return sorted(self.folder.glob("checkpoint-*.pt"))
 
     def save(self, step: int, state: dict) -> None:
-        """Write the state after `step`, then drop what is older than the last two."""
-        buffer = io.BytesIO()  # torch names no cause when a disk is full; a plain write does
+        """Write the state after `step`, then delete all but the last two."""
+        buffer = io.BytesIO()  # torch.save to a full disk gives no cause; a plain write does
         torch.save(state, buffer)
         newest = self.folder / f"checkpoint-{step:09d}.pt"
         write_whole(newest, lambda partial: partial.write_bytes(buffer.getbuffer()))
@@ -35,10 +35,9 @@ class Checkpoints:
             old.unlink()
 
     def load(self) -> dict | None:
-        """The newest state that can be read, or nothing where there is none; says which files it passed over.
+        """The newest state that can be read, or None where there are no files; prints which files it passed over.
 
-        Nothing in a file is run: `weights_only` refuses anything but tensors and plain values. Raises `BadInput` where
-        there are files and none can be read.
+        `weights_only` refuses anything but tensors and plain values. Raises `BadInput` if no file can be read.
         """
         paths = self.paths()
         for path in reversed(paths):
@@ -52,13 +51,13 @@ class Checkpoints:
 
 
 def save_weights(path: Path, network: nn.Module, **facts) -> None:
-    """A network as safetensors that describe themselves: its class, its options, and `facts` about its images."""
+    """A network as safetensors, with its class, its options and `facts` about its images as metadata."""
     metadata = {"network": name_of(network), "options": json.dumps(network.options), "facts": json.dumps(facts)}
     save_tensors(path, network.state_dict(), metadata)
 
 
 def load_weights(path: Path) -> tuple[nn.Module, dict]:
-    """The network of a file of `save_weights`, in eval mode, and its facts. Raises `BadInput` for any other file."""
+    """The network that `save_weights` wrote, in eval mode, and its facts. Raises `BadInput` for any other file."""
     tensors, metadata = load_tensors(path)
     foreign = f"{path} was not written by this project:"
     if not {"network", "options", "facts"} <= metadata.keys():
@@ -71,7 +70,7 @@ def load_weights(path: Path) -> tuple[nn.Module, dict]:
         raise BadInput(
             f"{foreign} its options {options!r} and facts {facts!r} do not describe a network and its images"
         )
-    with torch.device("meta"):  # shapes without memory, so that false options cost nothing
+    with torch.device("meta"):  # no memory, however large wrong options make the network
         shapes = {name: tensor.shape for name, tensor in build(metadata["network"], options).state_dict().items()}
     held = {name: tensor.shape for name, tensor in tensors.items()}
     if odd := sorted(name for name in shapes.keys() | held.keys() if shapes.get(name) != held.get(name)):

@@ -10,38 +10,33 @@ from emoji_lib.train import device as machine
 from emoji_lib.train import losses
 from emoji_lib.train.system import System
 
-POOL = 50
 R1_EVERY = 4  # steps (Karras et al. 2020, appendix B: rarely, and so much stronger, does as well)
 
 
 class Pool:
-    """The last fakes, up to `size`: half of what a discriminator is shown is older (Shrivastava et al. 2017)."""
+    """Up to `size` earlier fakes, from which half of a discriminator's fakes come (Shrivastava et al. 2017)."""
 
-    def __init__(self, size: int = POOL):
+    def __init__(self, size: int):
         self.size = size
-        self.images: Tensor | None = None
+        self.images: list[Tensor] = []
 
     def swap(self, fakes: Tensor, rng: torch.Generator) -> Tensor:
-        """As many images as fakes, `[N, C, H, W]`: each itself, or with probability ½ an older one that it replaces.
+        """As many images as detached fakes `[N, C, H, W]`: each itself, or with probability ½ one that it replaces.
 
         `rng` lives on the host, so that no draw waits for a GPU.
         """
         if not self.size:
             return fakes
         shown = []
-        for fake in fakes.detach():
-            held = 0 if self.images is None else len(self.images)
-            if held < self.size:
-                self.images = fake[None].clone() if self.images is None else torch.cat((self.images, fake[None]))
-                shown.append(fake)
-                continue
-            chance, place = torch.rand(2, generator=rng).tolist()
-            if chance < 0.5:
-                place = int(place * self.size)
-                shown.append(self.images[place].clone())
-                self.images[place] = fake
+        for fake in fakes:
+            if len(self.images) < self.size:
+                self.images.append(fake.clone())
             else:
-                shown.append(fake)
+                chance, place = torch.rand(2, generator=rng).tolist()
+                if chance < 0.5:
+                    place = int(place * self.size)
+                    fake, self.images[place] = self.images[place], fake.clone()
+            shown.append(fake)
         return torch.stack(shown)
 
 
@@ -69,7 +64,7 @@ class CycleGAN(System):
         loss: str | losses.Loss = "least_squares",
         cycle_weight: float = 10.0,
         identity_weight: float = 0.0,
-        pool_size: int = POOL,
+        pool_size: int = 50,
         r1_weight: float = 0.0,
         learning_rate_g: float = 2e-4,
         learning_rate_d: float = 2e-4,
@@ -78,8 +73,9 @@ class CycleGAN(System):
         device: torch.device | str = "cpu",
         seed: int = 0,
     ):
-        weights = {"cycle_weight": cycle_weight, "identity_weight": identity_weight, "r1_weight": r1_weight}
-        if negative := [f"{name} {value}" for name, value in (weights | {"pool_size": pool_size}).items() if value < 0]:
+        settings = {"cycle_weight": cycle_weight, "identity_weight": identity_weight, "r1_weight": r1_weight}
+        settings["pool_size"] = pool_size
+        if negative := [f"{name} {value}" for name, value in settings.items() if value < 0]:
             raise BadInput(f"{', '.join(negative)}: weights and sizes must not be negative; 0 is none")
         self.loss = losses.named(loss)
         if self.loss.whole_batch:
@@ -94,7 +90,7 @@ class CycleGAN(System):
         betas = (beta1, beta2)
         optimizers = {side: machine.adam(nn.ModuleList(two), self.rates[side], betas) for side, two in sides.items()}
         super().__init__(networks, optimizers, device=device, seed=seed)
-        self.cycle_weight, self.identity_weight, self.r1_weight = weights.values()
+        self.cycle_weight, self.identity_weight, self.r1_weight = cycle_weight, identity_weight, r1_weight
         self.pools = {"cartoons": Pool(pool_size), "faces": Pool(pool_size)}
         self.pool_rng = torch.Generator().manual_seed(self.rng.initial_seed())
         self.steps = steps
@@ -156,7 +152,7 @@ class CycleGAN(System):
         """Constant for the first half of the steps, then linearly to 0 (section 4)."""
         left = min(1.0, 2 * (1 - self.steps_taken / max(1, self.steps)))
         for side, optimizer in self.optimizers.items():
-            machine.set_rate(optimizer.param_groups[0], self.rates[side] * left)
+            machine.set_rate(optimizer, self.rates[side] * left)
 
     def sample(self, latents: Tensor) -> Tensor:
         """The cartoons `[N, C, H, W]` of faces in −1..1."""
@@ -169,15 +165,15 @@ class CycleGAN(System):
             return self.networks[name](images.to(self.device)).float()
 
     def state_dict(self) -> dict:
-        pools = {name: pool.images for name, pool in self.pools.items() if pool.images is not None}
-        pools = {name: self.processes.gather(images[None]) for name, images in pools.items()}
+        pools = {name: torch.stack(pool.images)[None] for name, pool in self.pools.items() if pool.images}
+        pools = {name: self.processes.gather(images) for name, images in pools.items()}
         pool_rng = self.processes.gather(self.pool_rng.get_state()[None].to(self.device))
         return super().state_dict() | {"pools": pools, "pool_rng": pool_rng}
 
     def load_state_dict(self, state: dict) -> None:
         super().load_state_dict(state)
         for name, images in state["pools"].items():
-            self.pools[name].images = images[self.processes.rank].to(self.device)
+            self.pools[name].images = list(images[self.processes.rank].to(self.device))
         self.pool_rng.set_state(state["pool_rng"][self.processes.rank].cpu().clone())
 
 

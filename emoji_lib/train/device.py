@@ -1,4 +1,4 @@
-"""What the machine is and how training uses it: device, number format, memory and its order."""
+"""The device, its number format and its memory, and optimizers that suit it."""
 
 import contextlib
 import ctypes
@@ -12,20 +12,20 @@ from emoji_lib import BadInput
 
 
 def pick(name: str) -> torch.device:
-    """`auto` is CUDA where every process here has one, else the CPU. Raises `BadInput` for one that is not there."""
+    """A device by name; `auto` is CUDA if there is a GPU for each process here, else the CPU. Raises `BadInput`."""
     if name == "auto":
         processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
         name = "cuda" if torch.cuda.is_available() and torch.cuda.device_count() >= processes else "cpu"
     if name == "cuda":
-        name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"  # torchrun's word for which GPU is whose
-        torch.backends.cudnn.benchmark = True  # shapes never change
+        name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"  # torchrun gives each process a GPU
+        torch.backends.cudnn.benchmark = True  # pays since shapes never change
     try:
         device = torch.device(name)
         if device.type not in ("cpu", "cuda"):
             raise RuntimeError(f"no {device.type} here")
         torch.empty(1, device=device)
         if device.type == "cuda":
-            torch.cuda.set_device(device)  # graphs and waits mean the current one
+            torch.cuda.set_device(device)  # graphs and streams use the current one
         else:
             _keep_memory()
     except (RuntimeError, AssertionError) as error:
@@ -34,7 +34,7 @@ def pick(name: str) -> torch.device:
 
 
 def _keep_memory() -> None:
-    """Have glibc keep what tensors free. It returns blocks over 32 MB, and each page of the next is cleared anew."""
+    """Have glibc keep freed memory: it returns blocks over 32 MB, and the system then clears every page of the next."""
     if platform.libc_ver()[0] == "glibc":
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(-4, 0)  # M_MMAP_MAX: nothing outside the heap
@@ -42,7 +42,7 @@ def _keep_memory() -> None:
 
 
 def describe(device: torch.device) -> str:
-    """The device in words, for a run's record."""
+    """The device and its number format in words, for a run's record."""
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)}, {number_format(device)}"
     capability = torch.backends.cpu.get_cpu_capability()
@@ -62,7 +62,7 @@ def autocast(device: torch.device) -> contextlib.AbstractContextManager:
     return torch.autocast(device.type, torch.bfloat16, enabled=number_format(device) == "bf16")
 
 
-def place(network: nn.Module, device: torch.device) -> nn.Module:
+def place(network: nn.Module, device: torch.device | str) -> nn.Module:
     """To the device, in channels-last order, which convolution kernels prefer on CPUs and GPUs alike."""
     return network.to(device=device, memory_format=torch.channels_last)
 
@@ -76,18 +76,14 @@ def adam(network: nn.Module, learning_rate: float, betas: tuple[float, float]) -
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
-    """As `optimizer.load_state_dict`, from a checkpoint of any device: where numbers live stays as it is here."""
-    here = [(group["lr"], group["capturable"]) for group in optimizer.param_groups]
-    groups = [
-        group | {"lr": float(group["lr"]), "capturable": capturable}
-        for group, (_, capturable) in zip(state["param_groups"], here, strict=True)
-    ]
-    optimizer.load_state_dict(state | {"param_groups": groups})
-    for group, (rate, _) in zip(optimizer.param_groups, here, strict=True):
-        group["lr"], rate = rate, group["lr"]
-        set_rate(group, rate)
+    """As `optimizer.load_state_dict`, from a checkpoint of any device: learning rate and counters stay on this one."""
+    (here,), (saved,) = optimizer.param_groups, state["param_groups"]
+    group = saved | {"lr": here["lr"], "capturable": here["capturable"]}
+    optimizer.load_state_dict(state | {"param_groups": [group]})
+    set_rate(optimizer, float(saved["lr"]))
 
 
-def set_rate(group: dict, rate: float) -> None:
-    """Change a learning rate where it lives: a CUDA graph reads it there."""
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Change the learning rate; on a GPU in the same tensor, which a CUDA graph reads."""
+    (group,) = optimizer.param_groups
     group["lr"] = group["lr"].fill_(rate) if isinstance(group["lr"], torch.Tensor) else rate

@@ -1,6 +1,6 @@
 """Distributed training: several processes train one system, started by torchrun, joined by Lightning Fabric.
 
-Started by itself, a process gets `SingleProcess`, whose every answer costs nothing.
+Without torchrun, `processes()` is a `SingleProcess`, whose methods cost nothing.
 """
 
 import os
@@ -13,12 +13,12 @@ from emoji_lib import BadInput
 
 
 class SingleProcess:
-    """One process: every batch, gradient and decision is its own."""
+    """The only process: whatever is shared or gathered is its own."""
 
     rank, size = 0, 1
 
     def parts(self, batch: Tensor | tuple[Tensor, ...]) -> list[Tensor]:
-        """This process's part of each tensor `[N, …]` of a global batch. Raises `BadInput` where it does not divide."""
+        """This process's part of each tensor `[N, …]` of a global batch. Raises `BadInput` if N does not divide."""
         return [self.part(one) for one in (batch if isinstance(batch, tuple) else (batch,))]
 
     def part(self, batch: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ def processes() -> SingleProcess:
             self._launcher = None
 
     here = int(os.environ.get("LOCAL_WORLD_SIZE", size))
-    accelerator = "cuda" if torch.cuda.is_initialized() else "cpu"  # what `device.pick` has chosen
+    accelerator = "cuda" if torch.cuda.is_initialized() else "cpu"  # as `device.pick` chose
     fabric = Fabric(accelerator=accelerator, devices=here, num_nodes=size // here, strategy=Torchrun())
     fabric.launch()
     return Distributed(fabric)

@@ -41,8 +41,8 @@ class GAN(System):
     ):
         if not 0 <= ema < 1:
             raise BadInput(f"ema {ema} is not a decay in 0..1 (0.998 is usual, 0 turns the average off)")
-        self.generator = machine.place(generator, torch.device(device))
-        self.discriminator = machine.place(discriminator, torch.device(device))
+        self.generator = machine.place(generator, device)
+        self.discriminator = machine.place(discriminator, device)
         self.ema = ema
         self.average = copy.deepcopy(generator).requires_grad_(False).eval() if ema else generator
         self.loss = losses.named(loss)

@@ -1,4 +1,4 @@
-"""A whole training step as one CUDA graph: hundreds of kernels for the price of one launch."""
+"""A whole training step as one CUDA graph: one launch instead of hundreds of kernels."""
 
 import copy
 from collections.abc import Callable
@@ -12,13 +12,13 @@ WARM_UP = 3  # steps that let libraries choose their kernels and optimizers make
 
 
 def stepper(system) -> Callable[..., dict[str, Tensor]]:
-    """`system.step`, as a graph where it runs on a GPU by itself; the numbers are the same."""
+    """`system.step`, or the same as a CUDA graph if the system is `capturable` and in a single process on a GPU."""
     on_gpu = system.device.type == "cuda" and system.capturable
     return Graphed(system) if on_gpu and processes().size == 1 else system.step
 
 
 class Graphed:
-    """Captures `system.step` at its first call and replays it from then on; its facts are overwritten by the next call.
+    """Captures `system.step` at the first call and replays it from then on; each call overwrites the metrics before.
 
     The system's learning rates and optimizer counters must live on the device, its randomness come from `system.rng`,
     and its step must neither wait for the device nor take anything from the host. Load a state before the first call.
@@ -33,7 +33,7 @@ class Graphed:
             self._capture(batch)
         torch._foreach_copy_(self.given, list(batch))
         self.graph.replay()
-        return self.facts
+        return self.metrics
 
     def _capture(self, batch: tuple[Tensor, ...]) -> None:
         before = copy.deepcopy(self.system.state_dict())
@@ -48,12 +48,12 @@ class Graphed:
         self.graph = torch.cuda.CUDAGraph()
         self.graph.register_generator_state(self.system.rng)
         with torch.cuda.graph(self.graph):
-            self.facts = self.system.step(*self.given)
+            self.metrics = self.system.step(*self.given)
 
 
 @torch.no_grad()
 def rewind(system, state: dict) -> None:
-    """Back to `state`, in place: what a graph made afresh while it is captured would be made afresh by every replay."""
+    """Restore `state` in place: optimizer tensors that were created during a capture would be reset by each replay."""
     for name, optimizer in system.optimizers.items():
         saved = state["optimizers"][name]["state"]
         parameters = (parameter for group in optimizer.param_groups for parameter in group["params"])

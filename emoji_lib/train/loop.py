@@ -1,4 +1,4 @@
-"""The one loop: batches into a system's step, and observers that log, draw, watch for collapse and keep checkpoints."""
+"""The training loop: batches into a system's step, with observers that log, draw, evaluate and keep checkpoints."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -41,12 +41,12 @@ class State:
     kept: int = 0  # step of the newest checkpoint
 
     def add(self, metrics: dict[str, Tensor]) -> None:
-        """Sum a step's metrics where they are, so that nothing waits for the device between two rows."""
+        """Add a step's metrics to the sums on the device, so that nothing waits for it between two rows."""
         self.sums = {name: value + self.sums.get(name, 0) for name, value in metrics.items()}
         self.since += 1
 
     def means(self) -> dict[str, float]:
-        """The metrics' means since the last time, over all processes."""
+        """The metrics' means over all processes and over the steps since the last call."""
         values = torch.stack(list(self.sums.values())).float()
         processes().average([values])
         means = {name: round(sum_ / self.since, 6) for name, sum_ in zip(self.sums, values.tolist(), strict=True)}
@@ -96,9 +96,9 @@ def train(
         metrics = observers.Metrics(run, state, steps, batches.batch_size)
         snapshots = observers.Snapshots(run, latents, sample_steps, steps)
         collapse = observers.Collapse(run, state, monitor, steps)
-        ending = observers.Checkpoints(run, state, steps, stops, monitor, checkpoint_every)
-        watching = [metrics, snapshots, *rates, collapse, ending]
-        while state.step < steps and not ending.collapsed:
+        checkpointing = observers.Checkpointing(run, state, steps, stops, monitor, checkpoint_every)
+        watching = [metrics, snapshots, *rates, collapse, checkpointing]
+        while state.step < steps and not checkpointing.collapsed:
             with record_function("data"):
                 batch = group.parts(batches[state.step])
             found = take(*batch)
@@ -111,7 +111,7 @@ def train(
 
 
 def finish(run, state: State, batch_size: int, monitor) -> None:
-    """Give the run its totals."""
+    """Write the totals to the run's record."""
     images = state.step * batch_size
     facts = {"steps": state.step, "images_seen": images, "images_per_second": round(images / state.seconds, 1)}
     if monitor and monitor.collapsed:

@@ -23,10 +23,9 @@ CHECKPOINT_EVERY = 60.0  # seconds between checkpoints
 class Diverged(RuntimeError):
     """Training produced a number that is not finite."""
 
-
-def diverged(state, what: str) -> Diverged:
-    last = f"last good checkpoint: step {state.kept}" if state.kept else "there is no checkpoint yet"
-    return Diverged(f"by step {state.step} {what} are not finite; {last}; try a lower learning rate")
+    def __init__(self, state, what: str):
+        last = f"last good checkpoint: step {state.kept}" if state.kept else "there is no checkpoint yet"
+        super().__init__(f"by step {state.step} {what} are not finite; {last}; try a lower learning rate")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -34,7 +33,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Metrics:
-    """A row of means every so many steps, and a progress line for whoever waits."""
+    """Logs the means of metrics about `ROWS` times in a run, and prints progress."""
 
     def __init__(self, run, state, steps: int, batch_size: int):
         self.run, self.steps, self.every = run, steps, max(1, steps // ROWS)
@@ -45,13 +44,13 @@ class Metrics:
             return
         means = state.means()
         if not all(map(math.isfinite, means.values())):
-            raise diverged(state, f"losses {means}")
+            raise Diverged(state, f"losses {means}")
         self.run.log(state.step, means)
         self.progress.say(state.step, means)
 
 
 class Snapshots:
-    """What the fixed latents give at a few moments of the run."""
+    """Draws the fixed latents at a few moments of the run."""
 
     def __init__(self, run, latents: Tensor, sample_steps: Collection[int], steps: int):
         self.run, self.latents = run, latents
@@ -63,9 +62,7 @@ class Snapshots:
 
 
 class Rates:
-    """Learning rates that are constant until a fraction `decay` of the run is left, and then fall linearly to a
-    twentieth.
-    """
+    """Keeps learning rates until a fraction `decay` of the run is left, then lowers them linearly to a twentieth."""
 
     LAST = 0.05
 
@@ -81,11 +78,11 @@ class Rates:
             return
         for name, optimizer in system.optimizers.items():
             fraction = self.LAST + (1 - self.LAST) * left / self.decay
-            set_rate(optimizer.param_groups[0], self.first[name] * fraction)
+            set_rate(optimizer, self.first[name] * fraction)
 
 
 class Collapse:
-    """Lets a monitor evaluate the generator now and then; its trace is part of the state."""
+    """Has a monitor evaluate the generator about `EVALUATIONS` times in a run; its trace is part of the state."""
 
     def __init__(self, run, state, monitor, steps: int):
         self.run, self.monitor, self.every = run, monitor, max(1, steps // EVALUATIONS)
@@ -99,10 +96,10 @@ class Collapse:
             self.run.trace(self.monitor.trace)
 
 
-class Checkpoints:
-    """A checkpoint when one is due, at the end, and when the process is asked to stop.
+class Checkpointing:
+    """Keeps a checkpoint when one is due, at the end, and when the process is asked to stop.
 
-    What one process decides holds for all: clocks, signals and rounding differ between them.
+    Distributed processes decide together, since clocks, signals and rounding differ between them.
     """
 
     def __init__(self, run, state, steps: int, stops: list[int], monitor, every: float):
@@ -122,28 +119,25 @@ class Checkpoints:
         ended = self.collapsed or state.step == self.steps
         if not (asked or due or ended):
             return
-        lost = not_finite(system.state_dict().get("networks", {}))
-        if any(processes().agree(bool(lost))):
-            raise diverged(state, f"weights of the {lost}")
+        networks = system.state_dict().get("networks", {})
+        bad = [
+            name
+            for name, weights in networks.items()
+            if not all(weight.isfinite().all() for weight in weights.values())
+        ]
+        if any(processes().agree(bool(bad))):  # no bad checkpoint takes the place of a good one
+            raise Diverged(state, f"weights of the {' and '.join(bad)}")
         self.run.checkpoint(state.step, state.checkpoint(system))
         self.kept_at = time.perf_counter()
         if asked and not ended:
             raise Interrupted(f"stopped at step {state.step:,} of {self.steps:,}, where a checkpoint was kept")
 
 
-def not_finite(networks: dict[str, dict[str, Tensor]]) -> str:
-    """The first network with a weight that is not finite, so that no bad checkpoint takes the place of a good one."""
-    for name, tensors in networks.items():
-        if not all(tensor.isfinite().all() for tensor in tensors.values()):
-            return name
-    return ""
-
-
 @contextlib.contextmanager
 def stop_requests() -> Iterator[list[int]]:
-    """The numbers of the signals SIGINT and SIGTERM, noted while this is open, so that no step is cut in two."""
+    """Collects SIGINT and SIGTERM as a list of their numbers, so that neither interrupts a step."""
     stops, before = [], {}
-    if threading.current_thread() is threading.main_thread():  # Python hands signals to no other
+    if threading.current_thread() is threading.main_thread():  # the only one that gets signals in Python
         for number in (signal.SIGINT, signal.SIGTERM):
             before[number] = signal.signal(number, lambda number, frame: stops.append(number))
     try:
@@ -154,20 +148,20 @@ def stop_requests() -> Iterator[list[int]]:
 
 
 class Progress:
-    """A plain line now and then, the later the rarer: stored notebooks keep them all, and carriage returns too."""
+    """Prints plain lines, further apart as time goes by, since a stored notebook keeps every one of them."""
 
     def __init__(self, first: int, steps: int, batch_size: int):
         self.first, self.steps, self.batch_size = first, steps, batch_size
         self.started = self.said = time.perf_counter()
 
     def seconds(self) -> float:
-        """Since it was made."""
+        """Seconds since the start."""
         return time.perf_counter() - self.started
 
     def say(self, step: int, means: dict[str, float]) -> None:
         now = time.perf_counter()
-        rarely = min(PROGRESS_EVERY + 0.1 * (now - self.started), PROGRESS_RAREST)
-        if now - self.said < rarely and step < self.steps:
+        pause = min(PROGRESS_EVERY + 0.1 * (now - self.started), PROGRESS_RAREST)
+        if now - self.said < pause and step < self.steps:
             return
         self.said = now
         seconds_a_step = (now - self.started) / (step - self.first)

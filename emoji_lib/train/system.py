@@ -1,4 +1,4 @@
-"""Systems: named networks, their optimizers and their randomness, which do one training step together."""
+"""Systems: named networks with their optimizers and random numbers, which together do one training step."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,15 +12,17 @@ from emoji_lib.nets.layers import seeded
 from emoji_lib.train import device as machine
 from emoji_lib.train import distributed
 
-# Between the seeds of sampling and of each process that trains: a CPU's generator takes the low 32 bits of a seed.
+# Distance between the seed of sampling and those of the training processes, in the 32 bits that a CPU's generator uses.
 SEED_STRIDE = 2**24
 
 
 class System:
-    """What the training loop trains: a subclass has a `step` from a batch to detached scalars, and a `sample`.
+    """What the training loop trains.
 
-    On a GPU the step is captured once and replayed (`graphs.py`), unless it is not `capturable`. Only a
-    `distributable` step averages gradients over processes. A step that depends on `steps_taken` counts itself.
+    A subclass has a `step` from a batch, float32 in −1..1, to detached scalars to log, and a `sample` from latents
+    `[N, …]` to images `[N, C, H, W]` in −1..1. On a GPU the step is captured once and replayed (`graphs.py`), unless
+    it is not `capturable`. Only a `distributable` step averages gradients over processes. A step that depends on
+    `steps_taken` counts itself.
     """
 
     capturable = True
@@ -44,14 +46,6 @@ class System:
         self.rng = seeded(seed, self.device, apart=SEED_STRIDE * (1 + self.processes.rank))
         self.steps_taken = torch.zeros((), device=self.device) if self.capturable else 0  # a graph counts in place
 
-    def step(self, real: Tensor) -> dict[str, Tensor]:
-        """One training step on real images, float32 `[N, C, H, W]` in −1..1; detached scalars to log."""
-        raise NotImplementedError
-
-    def sample(self, latents: Tensor) -> Tensor:
-        """Images `[N, C, H, W]` in −1..1 for latents `[N, …]`."""
-        raise NotImplementedError
-
     def modules(self) -> dict[str, nn.Module]:
         """Every network that has a state, by name."""
         return self.networks
@@ -73,7 +67,7 @@ class System:
             parameter.grad = grad if same_layout else torch.empty_like(parameter).copy_(grad)
 
     def state_dict(self) -> dict:
-        """Everything a checkpoint needs to resume from here."""
+        """Everything that resuming needs."""
         return {
             "networks": {name: module.state_dict() for name, module in self.modules().items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
