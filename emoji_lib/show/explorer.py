@@ -54,10 +54,9 @@ def draw(generator: Generator, latents: Tensor, size: int = NATIVE, colours: Ten
     return pixels.unpremultiply(in_parts(picture, torch.stack(both, 1), sampler.most_at_once(size)))
 
 
-def sheet(rows: list[np.ndarray], labels: list[str] | None = None, margin: int = 110) -> Image.Image:
+def sheet(rows: list[np.ndarray], labels: list[str] | None = None) -> Image.Image:
     """Straight RGBA uint8 `[N, 4, H, W]` over white, one row for each."""
-    tiles = [plots.tile(pixels.over(row, premultiplied=False), len(row)) for row in rows]
-    return plots.grid(tiles, labels=labels, margin=margin)
+    return plots.sheet([pixels.over(row, premultiplied=False) for row in rows], labels, margin=110)
 
 
 @torch.no_grad()

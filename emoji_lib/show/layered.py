@@ -34,22 +34,16 @@ def anatomy(generator: Generator, latents: Tensor) -> Image.Image:
         "layer": _over(alone),
         "sum": _over(torch.cat((alone.cumsum(0)[:-1], (picture + 1) / 2))),
     }
-    return plots.grid([plots.tile(images, len(images)) for images in rows.values()], labels=[*rows], margin=150)
+    return plots.sheet([*rows.values()], [*rows], margin=150)
 
 
 @torch.no_grad()
 def sizes(generator: Generator, latents: Tensor, size: int = 288) -> Image.Image:
-    """Pictures of latents `[N, latent]` at 72 pixels, these enlarged to `size`, and drawn at `size`."""
+    """Pictures of latents `[N, latent]` at 72 pixels, enlarged to `size`, and drawn at `size`, a multiple of 72."""
     small, large = (_over((generator(latents, side) + 1) / 2) for side in (NATIVE, size))
-    enlarged = np.repeat(np.repeat(small, size // NATIVE, 2), size // NATIVE, 3)
-    padded = np.full_like(enlarged, 255)
-    padded[:, :, size - NATIVE :, :NATIVE] = small
-    labels = [f"{NATIVE} px", "enlarged", f"drawn at {size} px"]
-    return plots.grid(
-        [plots.tile(one, len(one)) for one in (padded[:, :, size - NATIVE :], enlarged, large)],
-        labels=labels,
-        margin=130,
-    )
+    enlarged = small.repeat(size // NATIVE, 2).repeat(size // NATIVE, 3)
+    padded = np.pad(small, [(0, 0), (0, 0), (0, 0), (0, size - NATIVE)], constant_values=255)
+    return plots.sheet([padded, enlarged, large], [f"{NATIVE} px", "enlarged", f"drawn at {size} px"], margin=130)
 
 
 def _rgb(images: Tensor) -> np.ndarray:

@@ -154,7 +154,7 @@ def sheet(
 ) -> Image.Image:
     """`n` samples of each phrase over white, with the phrase at their left, in so many columns of phrases."""
     drawn = [pixels.over(artist.draw(phrase, n, seed, truncation), premultiplied=False) for phrase in phrases]
-    return plots.grid([plots.tile(images, n) for images in drawn], columns, labels=phrases, margin=150)
+    return plots.sheet(drawn, phrases, columns=columns, margin=150)
 
 
 def box(artist: PhraseSampler, phrase: str = "happy cat") -> None:

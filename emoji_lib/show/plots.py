@@ -260,9 +260,16 @@ def through_time(shown: list[tuple[int, np.ndarray]], premultiplied: bool, colum
     return grid(rows, labels=[f"{step:,}" for step, _ in shown])
 
 
+def sheet(
+    rows: list[np.ndarray], labels: list[str] | None = None, *, columns: int = 1, margin: int = 80
+) -> Image.Image:
+    """RGB uint8 `[N, 3, H, W]`, each in a row with a label at its left; so many of these rows side by side."""
+    return grid([tile(row, len(row)) for row in rows], columns, labels=labels, margin=margin)
+
+
 def strip(*rows: np.ndarray) -> Image.Image:
     """Premultiplied RGBA uint8 `[N, 4, H, W]` over white, one row for each."""
-    return stack(*(tile(pixels.over(row, premultiplied=True), len(row)) for row in rows))
+    return sheet([pixels.over(row, premultiplied=True) for row in rows])
 
 
 def swatches(images: np.ndarray, given: Colours) -> Image.Image:
