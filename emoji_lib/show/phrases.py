@@ -18,7 +18,7 @@ from emoji_lib.data import encoders, pixels, words
 from emoji_lib.measure import text_match
 from emoji_lib.nets.emotigan import PHRASES, ForPhrases
 from emoji_lib.nets.layers import seeded
-from emoji_lib.runs.record import RESULTS, scores_of
+from emoji_lib.runs.record import scores_of
 from emoji_lib.show import notebook, plots, sampler
 
 DRAWS = "06-phrases"  # the experiment that `draw` uses where no run is named
@@ -109,14 +109,14 @@ class PhraseSampler:
             raise BadInput(f"--retrieval {retrieval} is not between 0 (the phrase as it is) and 1 (a known one)")
         self.generator.guidance, self.retrieval = guidance, retrieval
 
-    def near(self, phrase: str, k: int = 3) -> list[tuple[str, str, float]]:
-        """The known phrases nearest in meaning, each of another emoji: phrase, emoji and cosine."""
+    def near(self, phrase: str) -> list[tuple[str, str, float]]:
+        """The three known phrases nearest in meaning, each of another emoji: phrase, emoji and cosine."""
         cosines = torch.cosine_similarity(self.generator.phrases, self._embedded(phrase))
         nearest: dict[str, tuple[str, str, float]] = {}
         for index in cosines.argsort(descending=True).tolist():
             known, emoji = self.facts["phrases"][index]
             nearest.setdefault(emoji, (known, emoji, round(cosines[index].item(), 3)))
-        return list(nearest.values())[:k]
+        return list(nearest.values())[:3]
 
     def account(self, phrase: str, n: int, seed: int, truncation: float) -> tuple[dict, list[str]]:
         """What is known near a phrase, and what its `n` pictures were moved towards: facts, and lines to read."""
@@ -142,9 +142,9 @@ def evaluate(artist: PhraseSampler, selection: str, n: int, *, guidance: float =
     return text_match.evaluate(draw, selection, artist.facts["encoder"], n)
 
 
-def kept(out: Path = RESULTS) -> dict[str, list[dict]]:
+def kept() -> dict[str, list[dict]]:
     """The results of `evaluate` of every kept run of notebook 06, by experiment."""
-    runs = scores_of("06_text_to_emoji", out).items()
+    runs = scores_of("06_text_to_emoji").items()
     found = {name: [one["phrases"] for one in scores if "phrases" in one] for name, scores in runs}
     return {name: scores for name, scores in found.items() if scores}
 
@@ -157,11 +157,11 @@ def sheet(
     return plots.sheet(drawn, phrases, columns=columns, margin=150)
 
 
-def box(artist: PhraseSampler, phrase: str = "happy cat") -> None:
+def box(artist: PhraseSampler) -> None:
     """Widgets for phrase and noise that redraw on every change, and a still picture for pages without."""
     import ipywidgets
 
-    text, seed = ipywidgets.Text(phrase, description="phrase"), ipywidgets.IntText(0, description="seed")
+    text, seed = ipywidgets.Text("happy cat", description="phrase"), ipywidgets.IntText(0, description="seed")
     reach = ipywidgets.FloatSlider(1.0, min=0, max=2, step=0.1, description="truncation")
     lean = ipywidgets.FloatSlider(1.0, min=0, max=4, step=0.1, description="guidance")
     near = ipywidgets.FloatSlider(RETRIEVAL, min=0, max=1, step=0.1, description="retrieval")
@@ -177,4 +177,4 @@ def box(artist: PhraseSampler, phrase: str = "happy cat") -> None:
         widget.observe(redraw, "value")
     redraw(None)
     notebook.display(ipywidgets.VBox([text, seed, reach, lean, near, picture]))
-    notebook.pictures(sheet(artist, [phrase], 8, columns=1))
+    notebook.pictures(sheet(artist, [text.value], 8, columns=1))

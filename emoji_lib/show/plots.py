@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from emoji_lib.data import pixels
 from emoji_lib.data.faces import Colours
+from emoji_lib.measure.features import TRUSTED
 
 WHITE, DARK = (255, 255, 255), (40, 44, 52)
 BLUE, ORANGE, GREY = "#2f6fb3", "#d9711c", "#e6e8eb"
@@ -141,11 +142,11 @@ def dots(groups: dict[str, list[float]], label: str, *, log: bool = False) -> Im
     return _picture(axes)
 
 
-def scatter(points: dict[str, tuple[float, float]], x: str = "contrast", y: str = "groups") -> Image.Image:
-    """Named points by their kernel distance in two encoders, on scales that show both small and large ones."""
+def scatter(points: dict[str, tuple[float, float]]) -> Image.Image:
+    """Named points by their KID in the two trusted encoders, on scales that show both small and large ones."""
     axes = _axes(5.2, 4)
     axes.axline((0, 0), slope=1, color=GREY, linewidth=0.8)
-    axes.set(xlabel=f"KID, encoder {x}", ylabel=f"KID, encoder {y}")
+    axes.set(xlabel=f"KID, encoder {TRUSTED[0]}", ylabel=f"KID, encoder {TRUSTED[1]}")
     axes.set_xscale("symlog", linthresh=0.1)
     axes.set_yscale("symlog", linthresh=0.1)
     axes.margins(0.2)

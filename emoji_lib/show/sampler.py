@@ -73,11 +73,11 @@ def _generator(run: Path) -> tuple[nn.Module, dict]:
     return generator, facts
 
 
-def draw(run: Path, n: int, seed: int) -> tuple[np.ndarray, dict]:
-    """`n` pictures by a run's generator, uint8 `[N, C, H, W]` with straight colour, and the facts of its weights."""
+def draw(run: Path, n: int, seed: int) -> np.ndarray:
+    """`n` pictures by a run's generator, uint8 `[N, C, H, W]` with straight colour."""
     check(n, seed)
     generator, facts = _generator(run)
-    return straight(generator, generator.latents(n, seed), facts), facts
+    return straight(generator, generator.latents(n, seed), facts)
 
 
 def sample(
@@ -237,7 +237,7 @@ def target(name: str, n: int, seed: int, reference: str = "") -> tuple[Views, pr
             images = images[np.sort(np.random.default_rng(seed).choice(len(images), n, replace=False))]
         return *_against(_without_idle_channels(images), reference or "all:train"), None
     run = find_run(name, WEIGHTS)
-    return *_against(draw(run, n, seed)[0], reference or read_record(run)["parameters"]["selection"]), run
+    return *_against(draw(run, n, seed), reference or read_record(run)["parameters"]["selection"]), run
 
 
 def _against(images: np.ndarray, selection: str) -> tuple[Views, protocol.Reference]:

@@ -73,9 +73,7 @@ def our_loop(images: np.ndarray, batch: int, features: int, device: torch.device
         yield
 
 
-def cost_split(
-    images: np.ndarray, batch: int, features: int, device: torch.device, steps: int = 10
-) -> dict[str, float]:
+def cost_split(images: np.ndarray, batch: int, features: int, device: torch.device) -> dict[str, float]:
     """Fractions of our loop's time by torch's profiler: data, fakes, D step, G step, logging, and the rest.
 
     On a GPU the kernels' time, of the step that is not captured.
@@ -96,7 +94,7 @@ def cost_split(
     os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # the profiler tells of the GPU that is not there
     loop(range(3))
     with profile(activities=kinds) as profiled, record_function("loop"):
-        loop(range(3, 3 + steps))
+        loop(range(3, 13))
     spent = {}
     for event in profiled.key_averages():
         if event.key in ("loop", *PARTS):
