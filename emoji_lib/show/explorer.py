@@ -152,10 +152,10 @@ def save(path: Path, generator: Generator, latents: tuple[Tensor, Tensor], facts
     """
     sampler.check_size(size, path.suffix == ".svg", generator, NATIVE)
     shape, colours = latents
-    if path.suffix != ".svg":
-        return sampler.save(draw(generator, shape, size, colours), path.parent, facts, [path.stem])[0]
-    text = vector.svgs(generator, shape, facts, colours=colours)[0]
-    write_text(path, text)
+    if path.suffix == ".svg":
+        write_text(path, vector.svgs(generator, shape, facts, colours=colours)[0])
+    else:
+        sampler.save(draw(generator, shape, size, colours), path.parent, facts, [path.stem])
     return path
 
 

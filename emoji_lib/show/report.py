@@ -13,7 +13,7 @@ from emoji_lib.numbers import kid, number, spread
 SCORES = ("coverage", "precision", "recall", "vendi", "density", "frechet")  # beside the KID; the first four fit a page
 TITLES = {"vendi": "Vendi", "frechet": "FD"}  # where they differ from the key
 BETTER_HIGH = ("precision", "recall", "density", "coverage", "vendi", "spread")
-BASELINES = {"": "", "_chance": "by chance", "_blind": "blind", "_palette": "palette"}
+BASELINES = {"": "kept", "_chance": "by chance", "_blind": "blind", "_palette": "palette"}
 
 
 def _frame(table: dict) -> pd.DataFrame:
@@ -108,7 +108,7 @@ def colours(rows: dict[str, dict]) -> pd.DataFrame:
         if found := one.get(what):
             cells = table[what, name] = {}
             for key, title in {"error": "error", "agreement": "nearest tone"}.items():
-                cells |= {(title, head or "kept"): number(found.get(key + end)) for end, head in BASELINES.items()}
+                cells |= {(title, head): number(found.get(key + end)) for end, head in BASELINES.items()}
             cells["", "faces"] = f"{found['faces']:.0f}"
     return _frame(table)
 
@@ -156,7 +156,7 @@ def variations(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _setting(value) -> str:
-    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _last_losses(folder: Path) -> str:

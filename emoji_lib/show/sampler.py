@@ -52,18 +52,16 @@ def start(name: str, generator: nn.Module, discriminator: nn.Module) -> str:
 
     Raises `BadInput` where a kept network has another class or other options.
     """
-    folder, begun = find_run(name, WEIGHTS), []
-    for which, network in (("generator", generator), ("discriminator", discriminator)):
-        path = folder / f"{which}.safetensors"
-        if which == "discriminator" and not path.is_file():
-            continue
-        kept, _ = load_weights(path)
+    folder, networks = find_run(name, WEIGHTS), {"generator": generator}
+    if (folder / "discriminator.safetensors").is_file():
+        networks["discriminator"] = discriminator
+    for which, network in networks.items():
+        kept, _ = load_weights(folder / f"{which}.safetensors")
         classes = ({"class": name_of(one)} for one in (kept, network))
         if apart := differences(*classes) or differences(kept.options, network.options):
             raise BadInput(f"start {name}: the {which} of {folder.name} is another one: {apart}")
         network.load_state_dict(kept.state_dict())
-        begun.append(which)
-    return f"{' and '.join(begun)} of {folder.name}"
+    return f"{' and '.join(networks)} of {folder.name}"
 
 
 def _generator(run: Path) -> tuple[nn.Module, dict]:
@@ -242,7 +240,7 @@ def target(name: str, n: int, seed: int, reference: str = "") -> tuple[Views, pr
 
 def _against(images: np.ndarray, selection: str) -> tuple[Views, protocol.Reference]:
     mode = pixels.mode_of(images.shape[1])
-    return views(images, premultiplied=False), protocol.Reference(selection, mode, min(images.shape[-1], 72))
+    return views(images, premultiplied=False), protocol.Reference(selection, mode, min(images.shape[-1], emoji.NATIVE))
 
 
 def _without_idle_channels(images: np.ndarray) -> np.ndarray:

@@ -142,15 +142,16 @@ def environment(player: Player, work: Path) -> Path:
 
 def clone(player: Player, work: Path) -> Path | None:
     """A player's repository at its commit, or nothing where it has none."""
+    if not player.repository:
+        return None
     folder = work / player.name / player.commit
-    if not player.repository or folder.is_dir():
-        return folder if player.repository else None
-    partial = folder.with_name(f".{player.commit}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    _call("git", "init", "--quiet", partial)
-    _call("git", "-C", partial, "fetch", "--quiet", "--depth", "1", player.repository, player.commit)
-    _call("git", "-C", partial, "checkout", "--quiet", "FETCH_HEAD")
-    partial.rename(folder)
+    if not folder.is_dir():
+        partial = folder.with_name(f".{player.commit}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        _call("git", "init", "--quiet", partial)
+        _call("git", "-C", partial, "fetch", "--quiet", "--depth", "1", player.repository, player.commit)
+        _call("git", "-C", partial, "checkout", "--quiet", "FETCH_HEAD")
+        partial.rename(folder)
     return folder
 
 

@@ -108,18 +108,14 @@ class Groups(nn.Module):
 
     def __init__(self, learned: emoji.EmojiSet, network: Encoder):
         super().__init__()
-        self.kinds = []
-        for label in ("group", "subgroup"):
-            self.kinds.append(torch.from_numpy(learned.labels(label)[1]))
+        self.kinds = [torch.from_numpy(learned.labels(label)[1]) for label in ("group", "subgroup")]
         n = network.options["features"]
         self.heads = nn.ModuleList([nn.Linear(n, int(kinds.max()) + 1) for kinds in self.kinds])
 
     def forward(self, view: Callable[[], Tensor], chosen: Tensor) -> Tensor:
         seen = view()
-        return sum(
-            F.cross_entropy(head(seen).float(), kinds[chosen])
-            for head, kinds in zip(self.heads, self.kinds, strict=True)
-        )
+        pairs = zip(self.heads, self.kinds, strict=True)
+        return sum(F.cross_entropy(head(seen).float(), kinds[chosen]) for head, kinds in pairs)
 
 
 class Subgroups(nn.Module):
