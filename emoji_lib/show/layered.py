@@ -1,4 +1,4 @@
-"""How a layered picture comes about, and the same picture at several sizes."""
+"""Figures of layered pictures: layer by layer, and at several sizes."""
 
 import numpy as np
 import torch
@@ -10,13 +10,13 @@ from emoji_lib.data.batches import to_uint8
 from emoji_lib.nets.layered import NATIVE, Generator
 from emoji_lib.show import plots
 
-SHOWN, SEEN = 8, 0.002  # layers of a picture at most, and the part of it that each has at least
+SHOWN, SEEN = 8, 0.002  # layers shown at most, and the fraction of the picture that each covers at least
 
 
 @torch.no_grad()
 def anatomy(generator: Generator, latents: Tensor) -> Image.Image:
-    """One picture, latents `[1, latent]`, taken apart: the fields, masks and colours of its largest layers, and the
-    sum of the first, of the first two, and so on to that of all.
+    """The fields, masks and colours of the largest layers of one picture, latents `[1, latent]`, and the sums of the
+    first, of the first two, and so on; the last is of all layers.
     """
     fields, (picture, masks) = generator.fields(latents)[0], generator.draw(latents)
     colours, masks = generator.colours(latents)[0], masks[0]

@@ -22,10 +22,10 @@ from emoji_lib.runs.record import scores_of
 from emoji_lib.show import notebook, plots, sampler
 
 DRAWS = "06-phrases"  # the experiment that `draw` uses where no run is named
-STRONGEST = 10  # guidance
-RETRIEVAL, TEMPERATURE = 0.7, 0.03  # by a few trials of 06-phrases; notebook 06 measures these
-AT_ONCE = 1024  # phrases that are compared with all known ones, for the memory that it takes
-STRANGE = 0.6  # cosine to the nearest known phrase under which a phrase means nothing to a generator
+STRONGEST = 10  # guidance at most
+RETRIEVAL, TEMPERATURE = 0.7, 0.03  # chosen in a few trials with 06-phrases; notebook 06 measures them
+AT_ONCE = 1024  # phrases that are compared with all known ones at a time, to save memory
+STRANGE = 0.6  # below this cosine to the nearest known phrase, expect no likeness
 
 
 def read(phrase: str) -> str:
@@ -44,10 +44,10 @@ def file_name(phrase: str) -> str:
 class PhraseSampler:
     """A text generator with the encoder it was trained with, and the phrases it learned.
 
-    It has learned to draw those, and little of what lies between. So each picture of a phrase e is drawn for
+    It draws those well, and little of what lies between. So each picture of a phrase e is drawn for
     e + `retrieval` · (k − e), where k is a known phrase, chosen with a probability proportional to
     exp(cosine(e, k) / `TEMPERATURE`): a neighbour, as in instance-conditioned GANs (Casanova et al. 2021; differs:
-    neighbours are phrases, and training knows nothing of them). With a `retrieval` of 0, e itself is drawn.
+    neighbours are phrases, and training does not use them). With a `retrieval` of 0, e itself is drawn.
     """
 
     retrieval = RETRIEVAL
@@ -100,7 +100,7 @@ class PhraseSampler:
         return torch.cat(chosen).clamp(max=len(known) - 1)
 
     def guide(self, guidance: float = 1.0, retrieval: float = RETRIEVAL) -> None:
-        """How phrases are drawn from now on: with what weight against no phrase, and how far towards known ones."""
+        """Set the weight of classifier-free guidance, and how far embeddings are moved towards known ones."""
         if not 0 <= guidance <= STRONGEST:
             raise BadInput(
                 f"--guidance {guidance} is not between 0 and {STRONGEST}; 1 is as trained, 0 ignores the phrase"
@@ -119,7 +119,7 @@ class PhraseSampler:
         return list(nearest.values())[:3]
 
     def account(self, phrase: str, n: int, seed: int, truncation: float) -> tuple[dict, list[str]]:
-        """What is known near a phrase, and what its `n` pictures were moved towards: facts, and lines to read."""
+        """The known phrases near a phrase, and those its `n` pictures are moved towards: facts, and lines to print."""
         near, unknown = self.near(phrase), self.encoder.unknown(phrase)
         lines = [f"not known to the text encoder, and left out: {', '.join(unknown)}"] if unknown else []
         lines.append("nearest known: " + ", ".join(f"{emoji} {known} ({cosine:.2f})" for known, emoji, cosine in near))
@@ -134,9 +134,7 @@ class PhraseSampler:
 
 
 def evaluate(artist: PhraseSampler, selection: str, n: int, *, guidance: float = 1.0, retrieval: float = 0.0) -> dict:
-    """`text_match.evaluate` of `n` samples of each kind of phrase, drawn as they are unless something else is said; the
-    artist stays so guided.
-    """
+    """`text_match.evaluate` of `n` samples of each kind of phrase; `artist` keeps this guidance and retrieval."""
     artist.guide(guidance, retrieval)
     draw = lambda embeddings: pixels.premultiply(artist.of(embeddings))  # noqa: E731
     return text_match.evaluate(draw, selection, artist.facts["encoder"], n)
@@ -152,7 +150,7 @@ def kept() -> dict[str, list[dict]]:
 def sheet(
     artist: PhraseSampler, phrases: list[str], n: int, seed: int = 0, *, columns: int = 2, truncation: float = 1.0
 ) -> Image.Image:
-    """`n` samples of each phrase over white, with the phrase at their left, in so many columns of phrases."""
+    """`n` samples of each phrase over white, with the phrase at their left, in `columns` columns of phrases."""
     drawn = [pixels.over(artist.draw(phrase, n, seed, truncation), premultiplied=False) for phrase in phrases]
     return plots.sheet(drawn, phrases, columns=columns, margin=150)
 

@@ -47,7 +47,7 @@ def logit_curves(rows: list[dict], label: str = "mean logit") -> Image.Image:
 
 
 def curves(rows: list[dict], label: str, series: dict[str, str]) -> Image.Image:
-    """Up to two series of the metrics, by key and name, each thin as it was logged and bold as its running mean."""
+    """Up to two metrics, by key and label, against the step: as logged (thin) and their running means (bold)."""
     axes, steps = _axes(), [row["step"] for row in rows]
     for (key, name), colour in zip(series.items(), (BLUE, ORANGE), strict=False):
         values = pd.Series([row[key] for row in rows])
@@ -81,7 +81,7 @@ def collapse_curves(trace: list[dict]) -> Image.Image:
 def traces(groups: dict[str, list[tuple[list[dict], bool]]], key: str = "coverage") -> Image.Image:
     """A line for each run's evaluations in training, a colour for each group, and a dot where a collapse ended it.
 
-    Of each group the runs' traces, and whether each run collapsed.
+    `groups` gives the trace of each run, and whether it collapsed.
     """
     axes = _axes(7.2, 3.2)
     for (name, runs), colour in zip(groups.items(), (BLUE, ORANGE), strict=False):
@@ -100,15 +100,15 @@ def traces(groups: dict[str, list[tuple[list[dict], bool]]], key: str = "coverag
 def survival(groups: dict[str, tuple[list[int], list[bool]]]) -> Image.Image:
     """The fraction of runs not collapsed by each step (Kaplan and Meier 1958), with its 95% interval.
 
-    Of each group the steps at which its runs ended, and whether by a collapse; the others count as long as they ran.
+    `groups` gives the steps at which runs ended, and whether each collapsed there; the others are censored.
     """
-    from scipy import stats  # here, or whoever draws would wait for it
+    from scipy import stats  # slow to import, and needed here alone
 
     axes = _axes(7.2, 3.2)
     for (name, (steps, ended)), colour in zip(groups.items(), (BLUE, ORANGE), strict=False):
         steps, ended = np.asarray(steps, float), np.asarray(ended, bool)
         curve = stats.ecdf(stats.CensoredData(steps[ended], right=steps[~ended])).sf
-        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # there is none at 0 and at 1
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # there is no interval at 0 and at 1
             interval = curve.confidence_interval(method="log-log")
         times = [0, *curve.quantiles, steps.max()]
         low, middle, high = (
@@ -151,7 +151,7 @@ def scatter(points: dict[str, tuple[float, float]]) -> Image.Image:
     axes.set_yscale("symlog", linthresh=0.1)
     axes.margins(0.2)
     axes.plot(*zip(*points.values(), strict=True), "o", color=BLUE, markersize=5, zorder=4)
-    axes.figure.draw_without_rendering()  # from here on it is known which pixels everything takes
+    axes.figure.draw_without_rendering()  # lays the figure out, so that pixel positions are known
     taken = [Bbox([at - 6, at + 6]) for at in axes.transData.transform(list(points.values()))]
     for name, point in sorted(points.items(), key=lambda named: named[1][1], reverse=True):
         taken.append(_label(axes, name, point, taken))
@@ -159,7 +159,7 @@ def scatter(points: dict[str, tuple[float, float]]) -> Image.Image:
 
 
 def _label(axes: Axes, name: str, point: tuple[float, float], taken: list[Bbox]) -> Bbox:
-    """Name a point as near to it as the label touches nothing else; the label's box in pixels."""
+    """Label a point, as near to it as the label overlaps nothing else; returns the label's box in pixels."""
     near = 4
     options = {"textcoords": "offset points", "fontsize": 9}
     label = axes.annotate(name, point, (0, 0), bbox=OPAQUE, in_layout=False, **options)
@@ -176,7 +176,10 @@ def _label(axes: Axes, name: str, point: tuple[float, float], taken: list[Bbox])
 
 
 def parallel(axes: dict[str, list[float]], good: list[float]) -> Image.Image:
-    """Parallel coordinates: a line for each run through its value on every axis, the darker the better it is."""
+    """Parallel coordinates: a line for each run through its value on every axis, darker for better runs.
+
+    `good` says how good each run is, 0 to 1.
+    """
     plot, heights = _axes(7.2, 3.4), [_heights(values) for values in axes.values()]
     for run, rank in enumerate(good):
         colour = (0.85 - 0.66 * rank, 0.88 - 0.44 * rank, 0.92 - 0.22 * rank)
@@ -199,7 +202,7 @@ def parallel(axes: dict[str, list[float]], good: list[float]) -> Image.Image:
 
 
 def _heights(values: list[float]) -> list[float]:
-    """0 to 1, evenly where there are few different values, else in proportion."""
+    """Values scaled to 0..1: evenly spaced where they are words or at most four, else in proportion."""
     levels = sorted(set(values), key=lambda value: (str(type(value)), value))
     if len(levels) <= 4 or not all(isinstance(value, int | float) for value in levels):
         return [levels.index(value) / max(1, len(levels) - 1) for value in values]
@@ -264,7 +267,7 @@ def through_time(shown: list[tuple[int, np.ndarray]], premultiplied: bool, colum
 def sheet(
     rows: list[np.ndarray], labels: list[str] | None = None, *, columns: int = 1, margin: int = 80
 ) -> Image.Image:
-    """RGB uint8 `[N, 3, H, W]`, each in a row with a label at its left; so many of these rows side by side."""
+    """RGB uint8 `[N, 3, H, W]`, each a row with its label at the left, in `columns` columns of rows."""
     return grid([tile(row, len(row)) for row in rows], columns, labels=labels, margin=margin)
 
 

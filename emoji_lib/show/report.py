@@ -59,7 +59,7 @@ def text(rows: dict[str, dict]) -> str:
 
 
 def agreement(rows: dict[str, dict]) -> str:
-    """In how many pairs of rows the trusted encoders put the same one nearer to real, and no intervals overlap."""
+    """How many pairs of rows the trusted encoders order alike by KID, with intervals that do not overlap."""
     names = [name for name, found in rows.items() if all("kid" in found[encoder] for encoder in TRUSTED)]
     pairs = list(itertools.combinations(names, 2))
     if not pairs:
@@ -102,7 +102,7 @@ def translations(rows: dict[str, dict]) -> pd.DataFrame:
 
 
 def colours(rows: dict[str, dict]) -> pd.DataFrame:
-    """How well held-out faces keep skin and hair, by direction, beside what keeps nothing and what palettes allow."""
+    """How well translations of held-out faces keep skin and hair colours, by direction, beside baselines."""
     table = {}
     for what, (name, one) in itertools.product(("skin", "hair"), rows.items()):
         if found := one.get(what):
@@ -176,7 +176,7 @@ def ranked(rows: list, score: str) -> list:
 
 
 def sweep_axes(rows: list, score: str) -> tuple[dict[str, list[float]], list[float]]:
-    """The settings and scores of the evaluated rows as axes, each a value a run, and how good each run is, 0 to 1."""
+    """What `plots.parallel` takes: settings and scores of the evaluated rows, best first, and how good each is."""
     order = ranked(rows, score)
     if not order:
         raise BadInput(f"no run of this sweep has the score {score!r}")

@@ -24,8 +24,9 @@ SHOWN = 8
 
 
 def play(names: Iterable[str], minutes: float, seed: int, out: Path) -> Iterator[dict]:
-    """The rows of these players, of all where none is named; a row that is there is not made again, but one that
-    failed is where its player is named.
+    """The rows of these players, or of all where none is named.
+
+    A row that is there is not made again, unless it failed and its player is named.
 
     Raises `BadInput` for an unknown player, and where a row with scores is of other minutes.
     """
@@ -45,7 +46,7 @@ def play(names: Iterable[str], minutes: float, seed: int, out: Path) -> Iterator
 
 
 def _row(one: players.Player, minutes: float, seed: int, folder: Path) -> dict:
-    """What came of a player's turn, or why it failed; its first samples are put into the folder."""
+    """The facts and scores of a player's turn, or why it failed; its first samples are put into the folder."""
     settings = asdict(one)
     row = {"player": settings.pop("name"), "seed": seed, "minutes": minutes, **code(), "settings": settings}
     row |= {"device": f"one core of {machine.describe(torch.device('cpu'))}", "versions": versions()}
@@ -74,5 +75,5 @@ def score(samples: Path) -> dict:
 
 @cache
 def _shared(real: protocol.Reference) -> protocol.Reference:
-    """The first of equal ones, which knows its features already."""
+    """One object for all equal references, so that its features are computed once."""
     return real
