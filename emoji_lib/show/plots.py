@@ -188,7 +188,7 @@ def parallel(axes: dict[str, list[float]], good: list[float]) -> Image.Image:
     for at, (values, column) in enumerate(zip(axes.values(), heights, strict=True)):
         plot.plot([at, at], [0, 1], color="#999999", linewidth=0.8)
         shown = dict(zip(values, column, strict=True))
-        for value in shown if len(shown) <= 4 else (min(shown), max(shown)):
+        for value in shown if len(shown) <= 4 else (min(shown, key=shown.get), max(shown, key=shown.get)):
             height, label = shown[value], f"{value:.3g}" if isinstance(value, int | float) else str(value)
             beside = {0: (-4, "top"), 1: (4, "bottom")}.get(height, (0, "center"))  # the ends stand outside all lines
             options = {"textcoords": "offset points", "fontsize": 8, "ha": "center", "va": beside[1], "bbox": OPAQUE}
@@ -201,9 +201,9 @@ def parallel(axes: dict[str, list[float]], good: list[float]) -> Image.Image:
     return _picture(plot)
 
 
-def _heights(values: list[float]) -> list[float]:
-    """Values scaled to 0..1: evenly spaced where they are words or at most four, else in proportion."""
-    levels = sorted(set(values), key=lambda value: (str(type(value)), value))
+def _heights(values: list) -> list[float]:
+    """Settings or scores scaled to 0..1: evenly spaced where they are words or at most four, else in proportion."""
+    levels = sorted(set(values), key=lambda value: (0, value) if isinstance(value, int | float) else (1, str(value)))
     if len(levels) <= 4 or not all(isinstance(value, int | float) for value in levels):
         return [levels.index(value) / max(1, len(levels) - 1) for value in values]
     return [(value - levels[0]) / (levels[-1] - levels[0]) for value in values]
