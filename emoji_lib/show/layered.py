@@ -38,10 +38,11 @@ def anatomy(generator: Generator, latents: Tensor) -> Image.Image:
 
 
 @torch.no_grad()
-def sizes(generator: Generator, latents: Tensor, size: int = 288) -> Image.Image:
-    """Pictures of latents `[N, latent]` at 72 pixels, enlarged to `size`, and drawn at `size`, a multiple of 72."""
+def sizes(generator: Generator, latents: Tensor) -> Image.Image:
+    """Pictures of latents `[N, latent]` at 72 pixels, these four times enlarged, and drawn at 288 pixels."""
+    size = 4 * NATIVE
     small, large = (_over((generator(latents, side) + 1) / 2) for side in (NATIVE, size))
-    enlarged = small.repeat(size // NATIVE, 2).repeat(size // NATIVE, 3)
+    enlarged = small.repeat(4, 2).repeat(4, 3)
     padded = np.pad(small, [(0, 0), (0, 0), (0, 0), (0, size - NATIVE)], constant_values=255)
     return plots.sheet([padded, enlarged, large], [f"{NATIVE} px", "enlarged", f"drawn at {size} px"], margin=130)
 

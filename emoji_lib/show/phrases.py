@@ -74,9 +74,9 @@ class PhraseSampler:
         """`n` pictures of a phrase, uint8 `[N, 4, 72, 72]` with straight colour."""
         return sampler.straight(self.generator, self.latents(phrase, n, seed, truncation), self.facts)
 
-    def of(self, embeddings: Tensor, seed: int = 0) -> np.ndarray:
+    def of(self, embeddings: Tensor) -> np.ndarray:
         """A picture of each embedding `[N, E]`, uint8 `[N, 4, 72, 72]` with straight colour."""
-        return sampler.straight(self.generator, self._about(embeddings, seed), self.facts)
+        return sampler.straight(self.generator, self._about(embeddings, seed=0), self.facts)
 
     def _embedded(self, phrase: str) -> Tensor:
         return torch.from_numpy(self.encoder.encode([phrase]))

@@ -251,8 +251,8 @@ def _without_idle_channels(images: np.ndarray) -> np.ndarray:
     return images[:, :1] if (images[:, :1] == images[:, 1:3]).all() else images[:, :3]
 
 
-def evaluate_run(run: Run, n: int = protocol.SAMPLES) -> dict | None:
-    """Evaluate `n` samples of the kept weights, as the command `evaluate` does, into the record; `n` 0 is none."""
+def evaluate_run(run: Run, n: int) -> dict | None:
+    """Scores of `n` samples by the kept weights, also put into the record; none where `n` is 0."""
     if not n:
         return None
     shown, reference, _ = target(str(run.folder), n, protocol.SEED)
