@@ -1,4 +1,4 @@
-"""A layered generator explored: seeds, directions, other colours, one's own picture; and the sliders for all of it."""
+"""The latents of a layered generator: seeds, directions, recolouring, projection of a picture, and sliders for all."""
 
 import itertools
 from dataclasses import asdict, dataclass
@@ -17,13 +17,13 @@ from emoji_lib.files import write_text
 from emoji_lib.nets.layered import NATIVE, Generator
 from emoji_lib.show import notebook, plots, sampler, vector
 
-COMPONENTS, REACH = 5, 3.0  # directions, and standard deviations that a slider goes along each
-STEPS = 20  # of the way from one latent to another
-CELL = 4  # pixels a side that are averaged before pictures are compared for directions
+COMPONENTS, REACH = 5, 3.0  # directions, and how many standard deviations a slider goes along each
+STEPS = 20  # of a walk from one latent to another
+CELL = 4  # pixels a side that are averaged before principal components are taken
 CANDIDATES, STARTS = 256, 4  # random latents, and the nearest of them that the descent starts from
-RATE, PRIOR = 0.2, 0.5  # Adam's first step size, and the weight of the distance to the sphere
-SOFT = 0.2  # of their sharpness that edges have in the first step of the descent
-SHOWN, GROUNDS = 288, (plots.WHITE, plots.DARK)  # pixels a side, and grounds, of the picture beside the sliders
+RATE, PRIOR = 0.2, 0.5  # Adam's first learning rate, and the weight of the distance to the sphere
+SOFT = 0.2  # fraction of their sharpness that edges have in the first step of the descent
+SHOWN, GROUNDS = 288, (plots.WHITE, plots.DARK)  # pixels a side, and backgrounds, of the picture beside the sliders
 
 
 def load(run: Path) -> Generator:
@@ -41,8 +41,9 @@ def latents_of(generator: Generator, *seeds: int) -> Tensor:
 
 @torch.no_grad()
 def draw(generator: Generator, latents: Tensor, size: int = NATIVE, colours: Tensor | None = None) -> np.ndarray:
-    """The pictures of latents `[N, latent]`, uint8 `[N, 4, size, size]` with straight colour, in the colours of others
-    where `colours`, latents too, are given; one of either serves for all of the other.
+    """The pictures of latents `[N, latent]`, uint8 `[N, 4, size, size]` with straight colour.
+
+    With `colours`, latents too, these give the colours and `latents` the shapes; either may be one for all.
     """
     both, drawn = torch.broadcast_tensors(latents, latents if colours is None else colours), max(size, NATIVE)
 
@@ -54,10 +55,9 @@ def draw(generator: Generator, latents: Tensor, size: int = NATIVE, colours: Ten
     return pixels.unpremultiply(in_parts(picture, torch.stack(both, 1), sampler.most_at_once(size)))
 
 
-def sheet(rows: list[np.ndarray], labels: list[str] | None = None, margin: int = 110) -> Image.Image:
+def sheet(rows: list[np.ndarray], labels: list[str] | None = None) -> Image.Image:
     """Straight RGBA uint8 `[N, 4, H, W]` over white, one row for each."""
-    tiles = [plots.tile(pixels.over(row, premultiplied=False), len(row)) for row in rows]
-    return plots.grid(tiles, labels=labels, margin=margin)
+    return plots.sheet([pixels.over(row, premultiplied=False) for row in rows], labels, margin=110)
 
 
 @torch.no_grad()
@@ -128,15 +128,15 @@ def project(generator: Generator, wanted: np.ndarray, steps: int, seed: int = 0)
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the sliders say: how a latent is made, and whose colours its picture has."""
+    """The sliders' values: how the latent of shape is made, and which latent gives the colours."""
 
-    own: str = ""  # begin with this projected picture, and not with the seed
+    own: str = ""  # start from this projected picture instead of `seed`
     seed: int = 0
-    towards: int = 0  # the seed at the other end of the way
-    way: float = 0.0  # 0 is here, 1 is there
+    towards: int = 0  # the seed at the other end of the walk
+    way: float = 0.0  # the position on the walk: 0 is the start, 1 the other end
     truncation: float = 1.0  # scale of the latent; 0 is the mean one
     directions: tuple[float, ...] = ()  # standard deviations along each
-    colours: int | None = None  # the seed whose colours are taken
+    colours: int | None = None  # the seed of the colours; none: those of the shape's latent
 
     def follow(self, generator: Generator, steps: Tensor, projected: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The latents `[1, latent]` of shape and of colours; `steps` are those of `directions`."""
@@ -148,21 +148,22 @@ class Recipe:
 
 
 def save(path: Path, generator: Generator, latents: tuple[Tensor, Tensor], facts: dict, size: int = NATIVE) -> Path:
-    """The picture of latents of shape and of colours, as outlines where the file's name ends in .svg, else as a PNG of
-    `size` pixels a side; both say where they come from.
+    """Save the picture of latents of shape and of colours with its `facts`: as outlines where the file's name ends in
+    .svg, else as a PNG of `size` pixels a side.
     """
     sampler.check_size(size, path.suffix == ".svg", generator, NATIVE)
     shape, colours = latents
-    if path.suffix != ".svg":
-        return sampler.save(draw(generator, shape, size, colours), path.parent, facts, [path.stem])[0]
-    text = vector.svgs(generator, shape, facts, colours=colours)[0]
-    write_text(path, text)
+    if path.suffix == ".svg":
+        write_text(path, vector.svgs(generator, shape, facts, colours=colours)[0])
+    else:
+        sampler.save(draw(generator, shape, size, colours), path.parent, facts, [path.stem])
     return path
 
 
 def box(run: Path, generator: Generator, steps: Tensor, projected: dict[str, Tensor], out: Path) -> None:
-    """Sliders for all that a `Recipe` says, the picture that it makes, and buttons that save it into `out`; `steps` are
-    those of `directions`, and `projected` the latents of one's own pictures, by name.
+    """Show sliders for the fields of a `Recipe`, the picture it makes, and buttons that save it into `out`.
+
+    `steps` are those of `directions`, and `projected` the latents of projected pictures, by name.
     """
     import ipywidgets
 
@@ -201,7 +202,7 @@ def box(run: Path, generator: Generator, steps: Tensor, projected: dict[str, Ten
 
 
 def _sliders(count: int, projected: dict[str, Tensor]) -> tuple[dict, list, object]:
-    """By field of `Recipe`; one for each of `count` directions; and the size of what is saved."""
+    """Sliders by field of `Recipe`, one for each of `count` directions, and one for the size of saved PNGs."""
     from ipywidgets import Checkbox, Dropdown, FloatSlider, IntSlider
 
     sliders = {

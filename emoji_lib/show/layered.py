@@ -1,4 +1,4 @@
-"""How a layered picture comes about, and the same picture at several sizes."""
+"""Figures of layered pictures: layer by layer, and at several sizes."""
 
 import numpy as np
 import torch
@@ -10,13 +10,13 @@ from emoji_lib.data.batches import to_uint8
 from emoji_lib.nets.layered import NATIVE, Generator
 from emoji_lib.show import plots
 
-SHOWN, SEEN = 8, 0.002  # layers of a picture at most, and the part of it that each has at least
+SHOWN, SEEN = 8, 0.002  # layers shown at most, and the fraction of the picture that each covers at least
 
 
 @torch.no_grad()
 def anatomy(generator: Generator, latents: Tensor) -> Image.Image:
-    """One picture, latents `[1, latent]`, taken apart: the fields, masks and colours of its largest layers, and the
-    sum of the first, of the first two, and so on to that of all.
+    """The fields, masks and colours of the largest layers of one picture, latents `[1, latent]`, and the sums of the
+    first, of the first two, and so on; the last is of all layers.
     """
     fields, (picture, masks) = generator.fields(latents)[0], generator.draw(latents)
     colours, masks = generator.colours(latents)[0], masks[0]
@@ -34,22 +34,17 @@ def anatomy(generator: Generator, latents: Tensor) -> Image.Image:
         "layer": _over(alone),
         "sum": _over(torch.cat((alone.cumsum(0)[:-1], (picture + 1) / 2))),
     }
-    return plots.grid([plots.tile(images, len(images)) for images in rows.values()], labels=[*rows], margin=150)
+    return plots.sheet([*rows.values()], [*rows], margin=150)
 
 
 @torch.no_grad()
-def sizes(generator: Generator, latents: Tensor, size: int = 288) -> Image.Image:
-    """Pictures of latents `[N, latent]` at 72 pixels, these enlarged to `size`, and drawn at `size`."""
+def sizes(generator: Generator, latents: Tensor) -> Image.Image:
+    """Pictures of latents `[N, latent]` at 72 pixels, these four times enlarged, and drawn at 288 pixels."""
+    size = 4 * NATIVE
     small, large = (_over((generator(latents, side) + 1) / 2) for side in (NATIVE, size))
-    enlarged = np.repeat(np.repeat(small, size // NATIVE, 2), size // NATIVE, 3)
-    padded = np.full_like(enlarged, 255)
-    padded[:, :, size - NATIVE :, :NATIVE] = small
-    labels = [f"{NATIVE} px", "enlarged", f"drawn at {size} px"]
-    return plots.grid(
-        [plots.tile(one, len(one)) for one in (padded[:, :, size - NATIVE :], enlarged, large)],
-        labels=labels,
-        margin=130,
-    )
+    enlarged = small.repeat(4, 2).repeat(4, 3)
+    padded = np.pad(small, [(0, 0), (0, 0), (0, 0), (0, size - NATIVE)], constant_values=255)
+    return plots.sheet([padded, enlarged, large], [f"{NATIVE} px", "enlarged", f"drawn at {size} px"], margin=130)
 
 
 def _rgb(images: Tensor) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A run under way: its curves and samples in an open notebook, or in TensorBoard."""
+"""A run while it trains: its curves and samples in an open notebook, or in TensorBoard."""
 
 import atexit
 import os
@@ -13,11 +13,11 @@ from emoji_lib.runs.record import BOARD_VARIABLE, FOLDER_VARIABLE
 from emoji_lib.runs.run import Run
 from emoji_lib.show import plots
 
-LIVE_EVERY = 5.0  # seconds between pictures of a run under way
+LIVE_EVERY = 5.0  # seconds between updates in a notebook
 
 
 class Board:
-    """Event files in a folder, for `tensorboard --logdir`, complete once it is closed, which the process's end does."""
+    """TensorBoard's event files in a folder, complete once closed: by the run, or when the process ends."""
 
     def __init__(self, folder: Path):
         from torch.utils.tensorboard import SummaryWriter  # only where it is wanted: TensorBoard is an extra
@@ -44,7 +44,7 @@ class Board:
 
 
 class Live:
-    """Losses and samples of a run under way, in one place of the notebook; only the last picture is stored."""
+    """Losses and samples in one output of the notebook, which is updated; only the last picture is stored."""
 
     def __init__(self):
         self._handle: DisplayHandle | None = None
@@ -71,8 +71,8 @@ class Live:
 
 
 def watch(run: Run) -> Run:
-    """The same run, with its curves and samples shown while it trains: in an open notebook, or in TensorBoard, for
-    which `run --board` sets a variable.
+    """Show the run's curves and samples while it trains, in an open notebook and, under `run --board`, in TensorBoard;
+    returns the run.
     """
     if os.environ.get(BOARD_VARIABLE):
         run.watchers.append(Board(run.folder / "board"))

@@ -18,14 +18,14 @@ from emoji_lib.data import encoders, pixels, words
 from emoji_lib.measure import text_match
 from emoji_lib.nets.emotigan import PHRASES, ForPhrases
 from emoji_lib.nets.layers import seeded
-from emoji_lib.runs.record import RESULTS, scores_of
+from emoji_lib.runs.record import scores_of
 from emoji_lib.show import notebook, plots, sampler
 
 DRAWS = "06-phrases"  # the experiment that `draw` uses where no run is named
-STRONGEST = 10  # guidance
-RETRIEVAL, TEMPERATURE = 0.7, 0.03  # by a few trials of 06-phrases; notebook 06 measures these
-AT_ONCE = 1024  # phrases that are compared with all known ones, for the memory that it takes
-STRANGE = 0.6  # cosine to the nearest known phrase under which a phrase means nothing to a generator
+STRONGEST = 10  # guidance at most
+RETRIEVAL, TEMPERATURE = 0.7, 0.03  # chosen in a few trials with 06-phrases; notebook 06 measures them
+AT_ONCE = 1024  # phrases that are compared with all known ones at a time, to save memory
+STRANGE = 0.6  # below this cosine to the nearest known phrase, expect no likeness
 
 
 def read(phrase: str) -> str:
@@ -44,10 +44,10 @@ def file_name(phrase: str) -> str:
 class PhraseSampler:
     """A text generator with the encoder it was trained with, and the phrases it learned.
 
-    It has learned to draw those, and little of what lies between. So each picture of a phrase e is drawn for
+    It draws those well, and little of what lies between. So each picture of a phrase e is drawn for
     e + `retrieval` · (k − e), where k is a known phrase, chosen with a probability proportional to
     exp(cosine(e, k) / `TEMPERATURE`): a neighbour, as in instance-conditioned GANs (Casanova et al. 2021; differs:
-    neighbours are phrases, and training knows nothing of them). With a `retrieval` of 0, e itself is drawn.
+    neighbours are phrases, and training does not use them). With a `retrieval` of 0, e itself is drawn.
     """
 
     retrieval = RETRIEVAL
@@ -74,9 +74,9 @@ class PhraseSampler:
         """`n` pictures of a phrase, uint8 `[N, 4, 72, 72]` with straight colour."""
         return sampler.straight(self.generator, self.latents(phrase, n, seed, truncation), self.facts)
 
-    def of(self, embeddings: Tensor, seed: int = 0) -> np.ndarray:
+    def of(self, embeddings: Tensor) -> np.ndarray:
         """A picture of each embedding `[N, E]`, uint8 `[N, 4, 72, 72]` with straight colour."""
-        return sampler.straight(self.generator, self._about(embeddings, seed), self.facts)
+        return sampler.straight(self.generator, self._about(embeddings, seed=0), self.facts)
 
     def _embedded(self, phrase: str) -> Tensor:
         return torch.from_numpy(self.encoder.encode([phrase]))
@@ -100,7 +100,7 @@ class PhraseSampler:
         return torch.cat(chosen).clamp(max=len(known) - 1)
 
     def guide(self, guidance: float = 1.0, retrieval: float = RETRIEVAL) -> None:
-        """How phrases are drawn from now on: with what weight against no phrase, and how far towards known ones."""
+        """Set the weight of classifier-free guidance, and how far embeddings are moved towards known ones."""
         if not 0 <= guidance <= STRONGEST:
             raise BadInput(
                 f"--guidance {guidance} is not between 0 and {STRONGEST}; 1 is as trained, 0 ignores the phrase"
@@ -109,17 +109,17 @@ class PhraseSampler:
             raise BadInput(f"--retrieval {retrieval} is not between 0 (the phrase as it is) and 1 (a known one)")
         self.generator.guidance, self.retrieval = guidance, retrieval
 
-    def near(self, phrase: str, k: int = 3) -> list[tuple[str, str, float]]:
-        """The known phrases nearest in meaning, each of another emoji: phrase, emoji and cosine."""
+    def near(self, phrase: str) -> list[tuple[str, str, float]]:
+        """The three known phrases nearest in meaning, each of another emoji: phrase, emoji and cosine."""
         cosines = torch.cosine_similarity(self.generator.phrases, self._embedded(phrase))
         nearest: dict[str, tuple[str, str, float]] = {}
         for index in cosines.argsort(descending=True).tolist():
             known, emoji = self.facts["phrases"][index]
             nearest.setdefault(emoji, (known, emoji, round(cosines[index].item(), 3)))
-        return list(nearest.values())[:k]
+        return list(nearest.values())[:3]
 
     def account(self, phrase: str, n: int, seed: int, truncation: float) -> tuple[dict, list[str]]:
-        """What is known near a phrase, and what its `n` pictures were moved towards: facts, and lines to read."""
+        """The known phrases near a phrase, and those its `n` pictures are moved towards: facts, and lines to print."""
         near, unknown = self.near(phrase), self.encoder.unknown(phrase)
         lines = [f"not known to the text encoder, and left out: {', '.join(unknown)}"] if unknown else []
         lines.append("nearest known: " + ", ".join(f"{emoji} {known} ({cosine:.2f})" for known, emoji, cosine in near))
@@ -134,17 +134,15 @@ class PhraseSampler:
 
 
 def evaluate(artist: PhraseSampler, selection: str, n: int, *, guidance: float = 1.0, retrieval: float = 0.0) -> dict:
-    """`text_match.evaluate` of `n` samples of each kind of phrase, drawn as they are unless something else is said; the
-    artist stays so guided.
-    """
+    """`text_match.evaluate` of `n` samples of each kind of phrase; `artist` keeps this guidance and retrieval."""
     artist.guide(guidance, retrieval)
     draw = lambda embeddings: pixels.premultiply(artist.of(embeddings))  # noqa: E731
     return text_match.evaluate(draw, selection, artist.facts["encoder"], n)
 
 
-def kept(out: Path = RESULTS) -> dict[str, list[dict]]:
+def kept() -> dict[str, list[dict]]:
     """The results of `evaluate` of every kept run of notebook 06, by experiment."""
-    runs = scores_of("06_text_to_emoji", out).items()
+    runs = scores_of("06_text_to_emoji").items()
     found = {name: [one["phrases"] for one in scores if "phrases" in one] for name, scores in runs}
     return {name: scores for name, scores in found.items() if scores}
 
@@ -152,16 +150,16 @@ def kept(out: Path = RESULTS) -> dict[str, list[dict]]:
 def sheet(
     artist: PhraseSampler, phrases: list[str], n: int, seed: int = 0, *, columns: int = 2, truncation: float = 1.0
 ) -> Image.Image:
-    """`n` samples of each phrase over white, with the phrase at their left, in so many columns of phrases."""
+    """`n` samples of each phrase over white, with the phrase at their left, in `columns` columns of phrases."""
     drawn = [pixels.over(artist.draw(phrase, n, seed, truncation), premultiplied=False) for phrase in phrases]
-    return plots.grid([plots.tile(images, n) for images in drawn], columns, labels=phrases, margin=150)
+    return plots.sheet(drawn, phrases, columns=columns, margin=150)
 
 
-def box(artist: PhraseSampler, phrase: str = "happy cat") -> None:
+def box(artist: PhraseSampler) -> None:
     """Widgets for phrase and noise that redraw on every change, and a still picture for pages without."""
     import ipywidgets
 
-    text, seed = ipywidgets.Text(phrase, description="phrase"), ipywidgets.IntText(0, description="seed")
+    text, seed = ipywidgets.Text("happy cat", description="phrase"), ipywidgets.IntText(0, description="seed")
     reach = ipywidgets.FloatSlider(1.0, min=0, max=2, step=0.1, description="truncation")
     lean = ipywidgets.FloatSlider(1.0, min=0, max=4, step=0.1, description="guidance")
     near = ipywidgets.FloatSlider(RETRIEVAL, min=0, max=1, step=0.1, description="retrieval")
@@ -177,4 +175,4 @@ def box(artist: PhraseSampler, phrase: str = "happy cat") -> None:
         widget.observe(redraw, "value")
     redraw(None)
     notebook.display(ipywidgets.VBox([text, seed, reach, lean, near, picture]))
-    notebook.pictures(sheet(artist, [phrase], 8, columns=1))
+    notebook.pictures(sheet(artist, [text.value], 8, columns=1))

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from emoji_lib.data import pixels
 from emoji_lib.data.faces import Colours
+from emoji_lib.measure.features import TRUSTED
 
 WHITE, DARK = (255, 255, 255), (40, 44, 52)
 BLUE, ORANGE, GREY = "#2f6fb3", "#d9711c", "#e6e8eb"
@@ -46,7 +47,7 @@ def logit_curves(rows: list[dict], label: str = "mean logit") -> Image.Image:
 
 
 def curves(rows: list[dict], label: str, series: dict[str, str]) -> Image.Image:
-    """Up to two series of the metrics, by key and name, each thin as it was logged and bold as its running mean."""
+    """Up to two metrics, by key and label, against the step: as logged (thin) and their running means (bold)."""
     axes, steps = _axes(), [row["step"] for row in rows]
     for (key, name), colour in zip(series.items(), (BLUE, ORANGE), strict=False):
         values = pd.Series([row[key] for row in rows])
@@ -80,7 +81,7 @@ def collapse_curves(trace: list[dict]) -> Image.Image:
 def traces(groups: dict[str, list[tuple[list[dict], bool]]], key: str = "coverage") -> Image.Image:
     """A line for each run's evaluations in training, a colour for each group, and a dot where a collapse ended it.
 
-    Of each group the runs' traces, and whether each run collapsed.
+    `groups` gives the trace of each run, and whether it collapsed.
     """
     axes = _axes(7.2, 3.2)
     for (name, runs), colour in zip(groups.items(), (BLUE, ORANGE), strict=False):
@@ -99,15 +100,15 @@ def traces(groups: dict[str, list[tuple[list[dict], bool]]], key: str = "coverag
 def survival(groups: dict[str, tuple[list[int], list[bool]]]) -> Image.Image:
     """The fraction of runs not collapsed by each step (Kaplan and Meier 1958), with its 95% interval.
 
-    Of each group the steps at which its runs ended, and whether by a collapse; the others count as long as they ran.
+    `groups` gives the steps at which runs ended, and whether each collapsed there; the others are censored.
     """
-    from scipy import stats  # here, or whoever draws would wait for it
+    from scipy import stats  # slow to import, and needed here alone
 
     axes = _axes(7.2, 3.2)
     for (name, (steps, ended)), colour in zip(groups.items(), (BLUE, ORANGE), strict=False):
         steps, ended = np.asarray(steps, float), np.asarray(ended, bool)
         curve = stats.ecdf(stats.CensoredData(steps[ended], right=steps[~ended])).sf
-        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # there is none at 0 and at 1
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # there is no interval at 0 and at 1
             interval = curve.confidence_interval(method="log-log")
         times = [0, *curve.quantiles, steps.max()]
         low, middle, high = (
@@ -141,16 +142,16 @@ def dots(groups: dict[str, list[float]], label: str, *, log: bool = False) -> Im
     return _picture(axes)
 
 
-def scatter(points: dict[str, tuple[float, float]], x: str = "contrast", y: str = "groups") -> Image.Image:
-    """Named points by their kernel distance in two encoders, on scales that show both small and large ones."""
+def scatter(points: dict[str, tuple[float, float]]) -> Image.Image:
+    """Named points by their KID in the two trusted encoders, on scales that show both small and large ones."""
     axes = _axes(5.2, 4)
     axes.axline((0, 0), slope=1, color=GREY, linewidth=0.8)
-    axes.set(xlabel=f"KID, encoder {x}", ylabel=f"KID, encoder {y}")
+    axes.set(xlabel=f"KID, encoder {TRUSTED[0]}", ylabel=f"KID, encoder {TRUSTED[1]}")
     axes.set_xscale("symlog", linthresh=0.1)
     axes.set_yscale("symlog", linthresh=0.1)
     axes.margins(0.2)
     axes.plot(*zip(*points.values(), strict=True), "o", color=BLUE, markersize=5, zorder=4)
-    axes.figure.draw_without_rendering()  # from here on it is known which pixels everything takes
+    axes.figure.draw_without_rendering()  # lays the figure out, so that pixel positions are known
     taken = [Bbox([at - 6, at + 6]) for at in axes.transData.transform(list(points.values()))]
     for name, point in sorted(points.items(), key=lambda named: named[1][1], reverse=True):
         taken.append(_label(axes, name, point, taken))
@@ -158,7 +159,7 @@ def scatter(points: dict[str, tuple[float, float]], x: str = "contrast", y: str 
 
 
 def _label(axes: Axes, name: str, point: tuple[float, float], taken: list[Bbox]) -> Bbox:
-    """Name a point as near to it as the label touches nothing else; the label's box in pixels."""
+    """Label a point, as near to it as the label overlaps nothing else; returns the label's box in pixels."""
     near = 4
     options = {"textcoords": "offset points", "fontsize": 9}
     label = axes.annotate(name, point, (0, 0), bbox=OPAQUE, in_layout=False, **options)
@@ -175,7 +176,10 @@ def _label(axes: Axes, name: str, point: tuple[float, float], taken: list[Bbox])
 
 
 def parallel(axes: dict[str, list[float]], good: list[float]) -> Image.Image:
-    """Parallel coordinates: a line for each run through its value on every axis, the darker the better it is."""
+    """Parallel coordinates: a line for each run through its value on every axis, darker for better runs.
+
+    `good` says how good each run is, 0 to 1.
+    """
     plot, heights = _axes(7.2, 3.4), [_heights(values) for values in axes.values()]
     for run, rank in enumerate(good):
         colour = (0.85 - 0.66 * rank, 0.88 - 0.44 * rank, 0.92 - 0.22 * rank)
@@ -184,7 +188,7 @@ def parallel(axes: dict[str, list[float]], good: list[float]) -> Image.Image:
     for at, (values, column) in enumerate(zip(axes.values(), heights, strict=True)):
         plot.plot([at, at], [0, 1], color="#999999", linewidth=0.8)
         shown = dict(zip(values, column, strict=True))
-        for value in shown if len(shown) <= 4 else (min(shown), max(shown)):
+        for value in shown if len(shown) <= 4 else (min(shown, key=shown.get), max(shown, key=shown.get)):
             height, label = shown[value], f"{value:.3g}" if isinstance(value, int | float) else str(value)
             beside = {0: (-4, "top"), 1: (4, "bottom")}.get(height, (0, "center"))  # the ends stand outside all lines
             options = {"textcoords": "offset points", "fontsize": 8, "ha": "center", "va": beside[1], "bbox": OPAQUE}
@@ -197,9 +201,9 @@ def parallel(axes: dict[str, list[float]], good: list[float]) -> Image.Image:
     return _picture(plot)
 
 
-def _heights(values: list[float]) -> list[float]:
-    """0 to 1, evenly where there are few different values, else in proportion."""
-    levels = sorted(set(values), key=lambda value: (str(type(value)), value))
+def _heights(values: list) -> list[float]:
+    """Settings or scores scaled to 0..1: evenly spaced where they are words or at most four, else in proportion."""
+    levels = sorted(set(values), key=lambda value: (0, value) if isinstance(value, int | float) else (1, str(value)))
     if len(levels) <= 4 or not all(isinstance(value, int | float) for value in levels):
         return [levels.index(value) / max(1, len(levels) - 1) for value in values]
     return [(value - levels[0]) / (levels[-1] - levels[0]) for value in values]
@@ -260,9 +264,16 @@ def through_time(shown: list[tuple[int, np.ndarray]], premultiplied: bool, colum
     return grid(rows, labels=[f"{step:,}" for step, _ in shown])
 
 
+def sheet(
+    rows: list[np.ndarray], labels: list[str] | None = None, *, columns: int = 1, margin: int = 80
+) -> Image.Image:
+    """RGB uint8 `[N, 3, H, W]`, each a row with its label at the left, in `columns` columns of rows."""
+    return grid([tile(row, len(row)) for row in rows], columns, labels=labels, margin=margin)
+
+
 def strip(*rows: np.ndarray) -> Image.Image:
     """Premultiplied RGBA uint8 `[N, 4, H, W]` over white, one row for each."""
-    return stack(*(tile(pixels.over(row, premultiplied=True), len(row)) for row in rows))
+    return sheet([pixels.over(row, premultiplied=True) for row in rows])
 
 
 def swatches(images: np.ndarray, given: Colours) -> Image.Image:

@@ -13,7 +13,7 @@ from emoji_lib.numbers import kid, number, spread
 SCORES = ("coverage", "precision", "recall", "vendi", "density", "frechet")  # beside the KID; the first four fit a page
 TITLES = {"vendi": "Vendi", "frechet": "FD"}  # where they differ from the key
 BETTER_HIGH = ("precision", "recall", "density", "coverage", "vendi", "spread")
-BASELINES = {"": "", "_chance": "by chance", "_blind": "blind", "_palette": "palette"}
+BASELINES = {"": "kept", "_chance": "by chance", "_blind": "blind", "_palette": "palette"}
 
 
 def _frame(table: dict) -> pd.DataFrame:
@@ -59,7 +59,7 @@ def text(rows: dict[str, dict]) -> str:
 
 
 def agreement(rows: dict[str, dict]) -> str:
-    """In how many pairs of rows the trusted encoders put the same one nearer to real, and no intervals overlap."""
+    """How many pairs of rows the trusted encoders order alike by KID, with intervals that do not overlap."""
     names = [name for name, found in rows.items() if all("kid" in found[encoder] for encoder in TRUSTED)]
     pairs = list(itertools.combinations(names, 2))
     if not pairs:
@@ -102,13 +102,13 @@ def translations(rows: dict[str, dict]) -> pd.DataFrame:
 
 
 def colours(rows: dict[str, dict]) -> pd.DataFrame:
-    """How well held-out faces keep skin and hair, by direction, beside what keeps nothing and what palettes allow."""
+    """How well translations of held-out faces keep skin and hair colours, by direction, beside baselines."""
     table = {}
     for what, (name, one) in itertools.product(("skin", "hair"), rows.items()):
         if found := one.get(what):
             cells = table[what, name] = {}
             for key, title in {"error": "error", "agreement": "nearest tone"}.items():
-                cells |= {(title, head or "kept"): number(found.get(key + end)) for end, head in BASELINES.items()}
+                cells |= {(title, head): number(found.get(key + end)) for end, head in BASELINES.items()}
             cells["", "faces"] = f"{found['faces']:.0f}"
     return _frame(table)
 
@@ -156,7 +156,7 @@ def variations(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _setting(value) -> str:
-    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _last_losses(folder: Path) -> str:
@@ -176,7 +176,7 @@ def ranked(rows: list, score: str) -> list:
 
 
 def sweep_axes(rows: list, score: str) -> tuple[dict[str, list[float]], list[float]]:
-    """The settings and scores of the evaluated rows as axes, each a value a run, and how good each run is, 0 to 1."""
+    """What `plots.parallel` takes: settings and scores of the evaluated rows, best first, and how good each is."""
     order = ranked(rows, score)
     if not order:
         raise BadInput(f"no run of this sweep has the score {score!r}")

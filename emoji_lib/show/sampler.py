@@ -1,4 +1,4 @@
-"""The one sampler: kept weights to pictures, pictures to PNGs, and pictures to their scores."""
+"""Pictures from kept weights: drawn, saved as PNGs and GIFs, and evaluated."""
 
 import math
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ from emoji_lib.train.checkpoint import load_weights
 WEIGHTS = "generator.safetensors"
 SIDES = (16, 2048)  # pixels a side that layers can be drawn at
 BETWEEN, WALKED = 12, 100  # pictures of a walk from one latent to the next, and latents of a walk at most
-FRAME = 80  # milliseconds
+FRAME = 80  # milliseconds a picture of a GIF
 TRANSLATES = "07-long"  # the experiment that the command `translate` uses where no run is named
 
 
@@ -48,22 +48,20 @@ def load(run: Path) -> tuple[nn.Module, dict]:
 
 
 def start(name: str, generator: nn.Module, discriminator: nn.Module) -> str:
-    """Give networks the weights that a run keeps, and say whose; few runs keep a discriminator.
+    """Load the weights that a run keeps into networks, and say which; few runs keep a discriminator.
 
     Raises `BadInput` where a kept network has another class or other options.
     """
-    folder, begun = find_run(name, WEIGHTS), []
-    for which, network in (("generator", generator), ("discriminator", discriminator)):
-        path = folder / f"{which}.safetensors"
-        if which == "discriminator" and not path.is_file():
-            continue
-        kept, _ = load_weights(path)
+    folder, networks = find_run(name, WEIGHTS), {"generator": generator}
+    if (folder / "discriminator.safetensors").is_file():
+        networks["discriminator"] = discriminator
+    for which, network in networks.items():
+        kept, _ = load_weights(folder / f"{which}.safetensors")
         classes = ({"class": name_of(one)} for one in (kept, network))
         if apart := differences(*classes) or differences(kept.options, network.options):
             raise BadInput(f"start {name}: the {which} of {folder.name} is another one: {apart}")
         network.load_state_dict(kept.state_dict())
-        begun.append(which)
-    return f"{' and '.join(begun)} of {folder.name}"
+    return f"{' and '.join(networks)} of {folder.name}"
 
 
 def _generator(run: Path) -> tuple[nn.Module, dict]:
@@ -73,20 +71,20 @@ def _generator(run: Path) -> tuple[nn.Module, dict]:
     return generator, facts
 
 
-def draw(run: Path, n: int, seed: int) -> tuple[np.ndarray, dict]:
-    """`n` pictures by a run's generator, uint8 `[N, C, H, W]` with straight colour, and the facts of its weights."""
+def draw(run: Path, n: int, seed: int) -> np.ndarray:
+    """`n` pictures by a run's generator, uint8 `[N, C, H, W]` with straight colour."""
     check(n, seed)
     generator, facts = _generator(run)
-    return straight(generator, generator.latents(n, seed), facts), facts
+    return straight(generator, generator.latents(n, seed), facts)
 
 
 def sample(
     run: Path, n: int, seed: int, out: Path, size: int | None = None, *, svg: bool = False, gif: bool = False
 ) -> str:
-    """Draw `n` pictures into files of a folder, and say what they are.
+    """Save `n` samples as PNGs in a folder, and say what was saved.
 
-    `size` is in pixels a side; with `svg` each picture is also a file of outlines: both of layered generators alone.
-    With `gif`, `walk.gif` goes from each picture to the next.
+    `size` is in pixels a side, and `svg` adds a file of outlines for each; both need a layered generator. `gif` adds
+    `walk.gif`, which goes from each picture to the next.
     """
     check(n, seed)
     generator, facts = _generator(run)
@@ -118,10 +116,11 @@ def write(
     *,
     svg: bool = False,
 ) -> list[Path]:
-    """The pictures of latents as PNGs of such names, with `svg` as outlines too; the paths of the PNGs."""
-    paths, at_once = [], most_at_once(size)
-    for first in range(0, len(latents), at_once):
-        part, called = latents[first : first + at_once], names[first : first + at_once]
+    """Save the pictures of latents as PNGs of these names, with `svg` as outlines too; returns the PNGs' paths."""
+    paths = []
+    for part in latents.split(most_at_once(size)):
+        first = len(paths)
+        called = names[first : first + len(part)]
         paths += save(straight(generator, part, facts, size), out, source, called, first)
         for name in called:
             (out / f"{name}.svg").unlink(missing_ok=True)  # of other samples
@@ -131,7 +130,7 @@ def write(
 
 
 def most_at_once(size: int | None) -> int:
-    """How many pictures are drawn at a time, for the memory that masks take."""
+    """How many pictures of a size are drawn at a time, since masks take much memory."""
     return max(1, 64 * layered.NATIVE**2 // max(layered.NATIVE, size or 0) ** 2)
 
 
@@ -175,7 +174,7 @@ def origin(run: Path, seed: int | None = None) -> dict[str, str | int]:
 
 
 def save(images: np.ndarray, out: Path, facts: dict, names: list[str] | None = None, first: int = 0) -> list[Path]:
-    """Each picture, uint8 `[N, C, H, W]`, as a PNG of its own: `0000.png`, `0001.png`, … unless there are names.
+    """Save each picture, uint8 `[N, C, H, W]`, as a PNG: `0000.png`, `0001.png`, … unless there are names.
 
     `first` is the index of the first.
     """
@@ -212,7 +211,7 @@ def walk(latents: Tensor, between: int = BETWEEN) -> Tensor:
 
 
 def save_gif(path: Path, pictures: Iterable[np.ndarray], facts: dict) -> None:
-    """Pictures with straight colour, each uint8 `[1, C, H, W]`, one after another over white, without end."""
+    """Save pictures with straight colour, each uint8 `[1, C, H, W]`, as a GIF over white that loops."""
     first, *rest = (_frame(one) for one in pictures)
     comment = ", ".join(f"{key} {value}" for key, value in facts.items())
     options = {"save_all": True, "append_images": rest, "duration": FRAME, "loop": 0, "comment": comment}
@@ -237,23 +236,23 @@ def target(name: str, n: int, seed: int, reference: str = "") -> tuple[Views, pr
             images = images[np.sort(np.random.default_rng(seed).choice(len(images), n, replace=False))]
         return *_against(_without_idle_channels(images), reference or "all:train"), None
     run = find_run(name, WEIGHTS)
-    return *_against(draw(run, n, seed)[0], reference or read_record(run)["parameters"]["selection"]), run
+    return *_against(draw(run, n, seed), reference or read_record(run)["parameters"]["selection"]), run
 
 
 def _against(images: np.ndarray, selection: str) -> tuple[Views, protocol.Reference]:
     mode = pixels.mode_of(images.shape[1])
-    return views(images, premultiplied=False), protocol.Reference(selection, mode, min(images.shape[-1], 72))
+    return views(images, premultiplied=False), protocol.Reference(selection, mode, min(images.shape[-1], emoji.NATIVE))
 
 
 def _without_idle_channels(images: np.ndarray) -> np.ndarray:
-    """RGBA, less an alpha that is opaque throughout, and less two colours where all are grey."""
+    """Straight RGBA as it is where anything is transparent, else as RGB, or as L where all is grey."""
     if (images[:, 3] < 255).any():
         return images
     return images[:, :1] if (images[:, :1] == images[:, 1:3]).all() else images[:, :3]
 
 
-def evaluate_run(run: Run, n: int = protocol.SAMPLES) -> dict | None:
-    """Scores of `n` samples by the kept weights, as `evaluate` takes them; put into the record. None for `n` 0."""
+def evaluate_run(run: Run, n: int) -> dict | None:
+    """Scores of `n` samples by the kept weights, also put into the record; none where `n` is 0."""
     if not n:
         return None
     shown, reference, _ = target(str(run.folder), n, protocol.SEED)

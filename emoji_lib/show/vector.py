@@ -11,18 +11,19 @@ from torch import Tensor, nn
 
 from emoji_lib.nets.layered import NATIVE
 
-FINE = 4  # samples of the fields a pixel
-UNITS = 100  # of a path's coordinates a pixel
+FINE = 4  # samples of the fields along a pixel
+UNITS = 100  # of a path's coordinates in a pixel
 TOLERANCE = 0.06  # pixels by which an outline may be simplified
-SPECK = 0.35  # pixels of area under which a region is left out
+SPECK = 0.35  # regions of fewer pixels are left out
 
 
 @torch.no_grad()
 def svgs(
     generator: nn.Module, latents: Tensor, facts: dict, first: int = 0, *, colours: Tensor | None = None
 ) -> list[str]:
-    """The pictures of latents `[N, latent]` as SVG documents, which say where they come from; `first` is the index of
-    the first. Where `colours` are given, as many latents, the colours are theirs.
+    """The pictures of latents `[N, latent]` as SVG documents with `facts` in them; `first` is the index of the first.
+
+    With `colours`, as many latents, these give the colours.
     """
     found = []
     for index, (one, painted) in enumerate(zip(latents, latents if colours is None else colours, strict=True), first):

@@ -29,7 +29,7 @@ from emoji_lib.train.loop import State
 
 PARTS = ("data", "fakes", "D step", "G step", "logging")
 LOG_EVERY = 100  # steps between two waits for the losses, as in a run of 40,000
-ROUNDS = 5  # turns each side takes; the median of the ratios is what counts
+ROUNDS = 5  # timed turns of each side; the ratio is the median of theirs
 
 
 def reference_loop(folder: Path, batch: int, features: int, device: torch.device) -> Iterator[None]:
@@ -73,12 +73,10 @@ def our_loop(images: np.ndarray, batch: int, features: int, device: torch.device
         yield
 
 
-def cost_split(
-    images: np.ndarray, batch: int, features: int, device: torch.device, steps: int = 10
-) -> dict[str, float]:
+def cost_split(images: np.ndarray, batch: int, features: int, device: torch.device) -> dict[str, float]:
     """Fractions of our loop's time by torch's profiler: data, fakes, D step, G step, logging, and the rest.
 
-    On a GPU the kernels' time, of the step that is not captured.
+    On a GPU it is the time of kernels, in a step that is not captured as a graph.
     """
     system = GAN(dcgan.Generator(features), dcgan.Discriminator(features), loss="bce", device=device)
     batches, state = Batches(images, batch, 0, device), State()
@@ -93,10 +91,10 @@ def cost_split(
                 state.add(metrics)
         state.means()
 
-    os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # the profiler tells of the GPU that is not there
+    os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # no warning that there is no GPU
     loop(range(3))
     with profile(activities=kinds) as profiled, record_function("loop"):
-        loop(range(3, 3 + steps))
+        loop(range(3, 13))
     spent = {}
     for event in profiled.key_averages():
         if event.key in ("loop", *PARTS):
@@ -106,12 +104,12 @@ def cost_split(
 
 
 def _seconds(statement: str, times: int, **names) -> float:
-    """Seconds that a statement about `names` takes, a mean over so many times; a GPU is waited for."""
+    """Mean seconds of a statement about `names`, run so many times; the GPU is synchronised."""
     return Timer(statement, globals=names, num_threads=torch.get_num_threads()).timeit(times).mean
 
 
 def peak(device: torch.device) -> float:
-    """Floating-point operations a second of a square product in the number format that training uses here."""
+    """Floating-point operations a second of a matrix product in the number format that training uses here."""
     size, count = (8192, 30) if device.type == "cuda" else (2048, 3)  # a GPU needs more to be busy
     kind = torch.bfloat16 if machine.number_format(device) == "bf16" else torch.float32
     left, right = (torch.randn(size, size, device=device, dtype=kind) for _ in range(2))
@@ -137,7 +135,7 @@ def bench(batches: Sequence[int], features: int, device: torch.device, seconds: 
         for batch in batches:
             sides = (reference_loop(Path(place), batch, features, device), our_loop(images, batch, features, device))
             for side in sides:
-                _seconds("next(side)", 3, side=side)  # captures, and kernels that are chosen at first sight
+                _seconds("next(side)", 3, side=side)  # warm-up: graphs are captured and kernels are chosen
             steps = [max(1, round(seconds / _seconds("next(side)", 3, side=side))) for side in sides]
             turns = [
                 [batch / _seconds("next(side)", count, side=side) for side, count in zip(sides, steps, strict=True)]

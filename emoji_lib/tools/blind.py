@@ -1,4 +1,4 @@
-"""A blind reading: pictures of names that were never learned, each with twelve choices, for readers with no more."""
+"""A blind reading: pictures of held-out names, for each of which a reader picks one name out of twelve."""
 
 import json
 from pathlib import Path
@@ -20,9 +20,10 @@ SIDE = 144  # pixels a picture is shown at
 
 
 def make(run: Path, out: Path, retrieval: float) -> None:
-    """Fill a folder with `unseen.png`, numbered pictures by a text generator of notebook 06, one of each name, not
-    picked, drawn with this `retrieval`; `choices.json`, from which a reader picks a name for each; and `names.json`,
-    which no reader gets.
+    """Fill a folder with a blind reading of a text generator of notebook 06.
+
+    `unseen.png` holds numbered pictures, one of each name, not picked, drawn with this `retrieval`; `choices.json` the
+    names to choose from; `names.json` the right ones, which no reader gets.
     """
     artist, selection = PhraseSampler(run), read_record(run)["parameters"]["selection"]
     artist.guide(retrieval=retrieval)
@@ -48,7 +49,7 @@ def make(run: Path, out: Path, retrieval: float) -> None:
 
 
 def score(out: Path, answers: list[Path]) -> dict:
-    """How many names each reader found, `{number: name}` a file; kept with the answers in `readings.json`."""
+    """How many names each reader got right, from files `{number: name}`; `readings.json` keeps that and the answers."""
     names, choices = (_read(out / f"{file}.json") for file in ("names", "choices"))
     readings = out / "readings.json"
     given = _read(readings)["answers"] if readings.is_file() else {}

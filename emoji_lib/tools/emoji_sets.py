@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from emoji_lib import BadInput, RunFailed
-from emoji_lib.data.unicode import Emoji, identify
+from emoji_lib.data.unicode import identify
 from emoji_lib.files import write_whole
 
 VERSION = "16.0.0"  # of the npm packages emoji-datasource-VENDOR
@@ -59,7 +59,8 @@ def unpack(package: Path, vendor: str, out: Path) -> Counter:
             path = Path(member.name)
             if path.parent != Path("package", "img", vendor, "64") or path.suffix != ".png":
                 continue
-            one, content = _named(path.stem), files.extractfile(member).read()
+            code = "-".join(point.lstrip("0") for point in path.stem.split("-"))  # packages write leading zeros
+            one, content = identify(code), files.extractfile(member).read()
             for name, rule in SETS.items():
                 if not one.tone and rule(one):
                     (out / name).mkdir(parents=True, exist_ok=True)
@@ -67,8 +68,3 @@ def unpack(package: Path, vendor: str, out: Path) -> Counter:
                     write_whole(target, lambda partial, content=content: partial.write_bytes(content))
                     counts[name] += 1
     return counts
-
-
-def _named(stem: str) -> Emoji:
-    """The packages write code points with leading zeros."""
-    return identify("-".join(point.lstrip("0") for point in stem.split("-")))

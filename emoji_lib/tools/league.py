@@ -23,16 +23,15 @@ SIDE = 64  # pixels of RGBA samples over white, which are scored beside those of
 SHOWN = 8
 
 
-def play(
-    names: Iterable[str], minutes: float, seed: int, out: Path = league.LEAGUE, work: Path | None = None
-) -> Iterator[dict]:
-    """The rows of these players, of all where none is named; a row that is there is not made again, but one that
-    failed is where its player is named.
+def play(names: Iterable[str], minutes: float, seed: int, out: Path) -> Iterator[dict]:
+    """The rows of these players, or of all where none is named.
+
+    A row that is there is not made again, unless it failed and its player is named.
 
     Raises `BadInput` for an unknown player, and where a row with scores is of other minutes.
     """
     sampler.check(players.SAMPLES, seed)
-    work, names = work or WORK, list(names)
+    names = list(names)
     folders = {league.place(one.name, seed, out): one for one in players.players(names)}
     for folder in folders:
         if league.played(folder) and (given := league.read(folder)["minutes"]) != minutes:
@@ -42,18 +41,18 @@ def play(
         with held(folder):
             if not (folder / "row.json").is_file() or (names and not league.played(folder)):
                 print(f"{one.name}: {minutes:g} min, then its samples and scores", file=sys.stderr, flush=True)
-                write_json(folder / "row.json", _row(one, minutes, seed, folder, work))
+                write_json(folder / "row.json", _row(one, minutes, seed, folder))
         yield league.read(folder)
 
 
-def _row(one: players.Player, minutes: float, seed: int, folder: Path, work: Path) -> dict:
-    """What came of a player's turn, or why it failed; its first samples are put into the folder."""
+def _row(one: players.Player, minutes: float, seed: int, folder: Path) -> dict:
+    """The facts and scores of a player's turn, or why it failed; its first samples are put into the folder."""
     settings = asdict(one)
     row = {"player": settings.pop("name"), "seed": seed, "minutes": minutes, **code(), "settings": settings}
     row |= {"device": f"one core of {machine.describe(torch.device('cpu'))}", "versions": versions()}
     origin = {key: row[key] for key in ("player", "commit", "seed")}
     try:
-        samples, facts = players.train(one, minutes * 60, seed, work)
+        samples, facts = players.train(one, minutes * 60, seed, WORK)
         images = emoji.open_library(samples).images
         images = images if one.mode == "RGBA" else images[:, :3]
         strip = plots.contact_sheet(images[:SHOWN], premultiplied=False, columns=SHOWN)
@@ -76,5 +75,5 @@ def score(samples: Path) -> dict:
 
 @cache
 def _shared(real: protocol.Reference) -> protocol.Reference:
-    """The first of equal ones, which knows its features already."""
+    """One object for all equal references, so that its features are computed once."""
     return real

@@ -1,6 +1,6 @@
 """A player of the league: its entry, its environment, and its turn, in a process of its own on one core.
 
-What others need is installed in an environment of theirs; players share this environment's torch.
+Other projects' requirements are installed in an environment for each player; all share this environment's torch.
 """
 
 import contextlib
@@ -61,7 +61,7 @@ def players(names: Iterable[str] = ()) -> list[Player]:
 def train(player: Player, seconds: float, seed: int, work: Path) -> tuple[Path, dict]:
     """A player's samples and facts. Raises `RunFailed` where it cannot run, fails, or overruns its time.
 
-    It writes `facts.json` among the samples when training ends, and once more when they are drawn.
+    Its script writes `facts.json` among the samples when training ends, and once more when they are drawn.
     """
     place = work / player.name / f"s{seed}"
     samples, log = place / "samples", place / "log.txt"
@@ -96,7 +96,7 @@ def train(player: Player, seconds: float, seed: int, work: Path) -> tuple[Path, 
 
 
 def _wait(process: subprocess.Popen, facts: Path, seconds: float) -> float:
-    """Until the process ends; how long it trained. Raises `RunFailed` when that or drawing takes too long."""
+    """Wait for the process; returns the seconds it trained. Raises `RunFailed` when training or drawing overruns."""
     began, trained, now = time.monotonic(), None, 0.0
     while process.poll() is None:
         time.sleep(0.1)
@@ -142,15 +142,16 @@ def environment(player: Player, work: Path) -> Path:
 
 def clone(player: Player, work: Path) -> Path | None:
     """A player's repository at its commit, or nothing where it has none."""
+    if not player.repository:
+        return None
     folder = work / player.name / player.commit
-    if not player.repository or folder.is_dir():
-        return folder if player.repository else None
-    partial = folder.with_name(f".{player.commit}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    _call("git", "init", "--quiet", partial)
-    _call("git", "-C", partial, "fetch", "--quiet", "--depth", "1", player.repository, player.commit)
-    _call("git", "-C", partial, "checkout", "--quiet", "FETCH_HEAD")
-    partial.rename(folder)
+    if not folder.is_dir():
+        partial = folder.with_name(f".{player.commit}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        _call("git", "init", "--quiet", partial)
+        _call("git", "-C", partial, "fetch", "--quiet", "--depth", "1", player.repository, player.commit)
+        _call("git", "-C", partial, "checkout", "--quiet", "FETCH_HEAD")
+        partial.rename(folder)
     return folder
 
 

@@ -21,7 +21,7 @@ TEMPERATURE = 0.2  # of the contrast
 
 
 def train(folder: Path = FOLDER, steps: int = STEPS) -> dict[str, Path]:
-    """All three and the classifier, from the train split, written as float16 safetensors; about half an hour.
+    """Train all three encoders and the classifier on the train split, in about half an hour; returns their files.
 
     In one thread, so that the bytes do not depend on how many cores there are.
     """
@@ -63,8 +63,8 @@ def _fit(name: str, network: nn.Module, learned: emoji.EmojiSet, objective: nn.M
 def distort(images: Tensor, rng: torch.Generator) -> Tensor:
     """Premultiplied RGBA uint8 `[N, 4, H, W]` → RGB −1..1, moved, zoomed, mirrored, recoloured, over any grey.
 
-    What must not matter: position, size, side, a little brightness and hue, and what lies behind. One in eight shows
-    its alpha alone, since that is measured too.
+    Features should not depend on position, size, side, a little brightness and hue, and the background. One in eight
+    shows its alpha alone, since that is measured too.
     """
     n = len(images)
 
@@ -86,7 +86,7 @@ def distort(images: Tensor, rng: torch.Generator) -> Tensor:
 
 
 class Contrast(nn.Module):
-    """SimCLR (Chen et al. 2020, eq. 1): of all views in a batch, a view has to find the other one of its picture."""
+    """SimCLR (Chen et al. 2020, eq. 1): each view is matched with its picture's other view in the batch."""
 
     def __init__(self, learned: emoji.EmojiSet, network: Encoder):
         super().__init__()
@@ -108,18 +108,14 @@ class Groups(nn.Module):
 
     def __init__(self, learned: emoji.EmojiSet, network: Encoder):
         super().__init__()
-        self.kinds = []
-        for label in ("group", "subgroup"):
-            self.kinds.append(torch.from_numpy(learned.labels(label)[1]))
+        self.kinds = [torch.from_numpy(learned.labels(label)[1]) for label in ("group", "subgroup")]
         n = network.options["features"]
         self.heads = nn.ModuleList([nn.Linear(n, int(kinds.max()) + 1) for kinds in self.kinds])
 
     def forward(self, view: Callable[[], Tensor], chosen: Tensor) -> Tensor:
         seen = view()
-        return sum(
-            F.cross_entropy(head(seen).float(), kinds[chosen])
-            for head, kinds in zip(self.heads, self.kinds, strict=True)
-        )
+        pairs = zip(self.heads, self.kinds, strict=True)
+        return sum(F.cross_entropy(head(seen).float(), kinds[chosen]) for head, kinds in pairs)
 
 
 class Subgroups(nn.Module):

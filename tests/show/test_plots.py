@@ -80,6 +80,14 @@ def test_value_labels_are_not_crossed_by_the_runs(drawn):
     assert {"64", "32", "16", "1.25", "8.21", "1e-05", "0.999"} <= set(shown)
 
 
+def test_a_setting_that_some_runs_lack_is_one_more_value(drawn):
+    """Runs made before a parameter was added have none; and whole numbers stand among the others."""
+    plots.parallel({"decay": [0.1, 0.2, None, 0.3, 0.4, 0.5], "ema": [0, 0.5, 1, 0, 0.5, 1]}, [0.5] * 6)
+    decay, ema = ({text.get_text(): text.xy[1] for text in drawn[0].axes[0].texts if text.xy[0] == at} for at in (0, 1))
+    assert decay == {"0.1": 0, "None": 1}
+    assert ema == {"0": 0, "0.5": 0.5, "1": 1}
+
+
 def test_survival_is_the_fraction_of_runs_that_have_not_collapsed_yet(drawn):
     """One that ended without a collapse counts as long as it ran: 3 of 4 stay after step 10, half of them after 30."""
     plots.survival({"one": ([10, 20, 30, 40], [True, False, True, False]), "other": ([40, 40], [False, False])})

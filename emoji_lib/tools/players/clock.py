@@ -1,4 +1,4 @@
-"""What every player's script does alike: it reads its arguments, keeps the time, and writes pictures and facts.
+"""What players' scripts share: their arguments, the clock, and the files of pictures and facts.
 
 Imported before the player's own libraries, so that loading these counts.
 """

@@ -45,15 +45,7 @@ while turn.goes_on():
     steps += 1
 turn.trained(steps * BATCH)
 
-generator, drawn = trained.average.eval(), 0
-latents = generator.latents(turn.n, turn.seed)
-
-
-def draw(n: int):
-    global drawn
-    drawn += n
-    images = sampler.straight(generator, latents[drawn - n : drawn], {"mode": "RGBA", "premultiplied": True})
-    return images.transpose(0, 2, 3, 1)
-
-
-turn.draw(draw)
+generator = trained.average.eval()
+parts = iter(generator.latents(turn.n, turn.seed).split(clock.AT_ONCE))
+facts = {"mode": "RGBA", "premultiplied": True}
+turn.draw(lambda _: sampler.straight(generator, next(parts), facts).transpose(0, 2, 3, 1))
