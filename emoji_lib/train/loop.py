@@ -111,10 +111,10 @@ def train(
 
 
 def finish(run, state: State, batch_size: int, monitor) -> None:
-    """Give the run its totals."""
+    """Record the totals of the run."""
     images = state.step * batch_size
     facts = {"steps": state.step, "images_seen": images, "images_per_second": round(images / state.seconds, 1)}
     if monitor and monitor.collapsed:
         print(f"collapsed by step {state.step:,}: see the trace of coverage and diversity", flush=True)
         facts["collapsed"] = True
-    run.trained(**facts)
+    run.note(**facts)
