@@ -25,12 +25,11 @@ TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 
 @dataclass(frozen=True)
 class Parameter:
-    """One line of a parameters cell: `name: type = default  # about`."""
+    """One line of a parameters cell: `name: type = default  # comment`."""
 
     name: str
     type: str
     default: int | float | str | bool
-    about: str = ""
 
     def read(self, value) -> int | float | str | bool:
         """`value` as this parameter's type; text is read, so that `1e-4` from YAML or a shell is a number."""
@@ -82,13 +81,9 @@ def parameters_of(path: Path) -> dict[str, Parameter]:
     """The annotated literals of a notebook's cell tagged `parameters`."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     source = next(("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])), "")
-    lines, found = source.splitlines(), {}
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.AnnAssign):
-            rest = lines[node.value.end_lineno - 1].encode()[node.value.end_col_offset :].decode()  # ast counts bytes
-            comment = rest.strip().removeprefix("#").strip()
-            found[node.target.id] = Parameter(node.target.id, node.annotation.id, ast.literal_eval(node.value), comment)
-    return found
+    lines = (node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign))
+    found = (Parameter(line.target.id, line.annotation.id, ast.literal_eval(line.value)) for line in lines)
+    return {parameter.name: parameter for parameter in found}
 
 
 def check(parameters: dict, known: dict[str, Parameter], where: str) -> dict:
