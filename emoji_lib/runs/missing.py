@@ -28,14 +28,11 @@ def waiting(out: Path = RESULTS, names: Iterable[str] = (), *, again: bool = Fal
     `experiments.yaml`, one seed of each before the next. Left out are those that a process is running, those that
     failed, unless `again`, and those whose data the user must bring, unless named.
     """
-    runs: dict[tuple[str, int], list[tuple[Path, dict]]] = {}
-    for folder, record in runs_in(out):
-        if not record.get("changed"):
-            runs.setdefault((record["experiment"], record["seed"]), []).append((folder, record))
+    runs = [(folder, record) for folder, record in runs_in(out) if not record.get("changed")]
     ready = [name for name, one in experiments.load().items() if one.ready]
     begun, fresh = [], []
     for nth, plan in (one for name in dict.fromkeys(names) or ready for one in enumerate(experiments.plans(name))):
-        mine = runs.get((plan.experiment.name, plan.seed), [])
+        mine = [run for run in runs if (run[1]["experiment"], run[1]["seed"]) == (plan.experiment.name, plan.seed)]
         if any(record["status"] in GOOD or is_held(folder) for folder, record in mine):
             continue
         alike = [record for _, record in mine if not plan.differences_from(record)]
