@@ -21,7 +21,7 @@ def write_text(path: Path, text: str) -> None:
     write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
-def write_json(path: Path, facts: dict) -> None:
+def write_json(path: Path, facts: dict | list) -> None:
     """`write_whole` for facts."""
     write_text(path, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 

@@ -14,7 +14,7 @@ from emoji_lib import BadInput
 from emoji_lib.data import pixels
 from emoji_lib.data.batches import to_uint8
 from emoji_lib.data.emoji import EmojiSet
-from emoji_lib.files import write_text, write_whole
+from emoji_lib.files import write_json, write_text, write_whole
 from emoji_lib.nets.layers import architecture
 from emoji_lib.runs.record import FOLDER_VARIABLE, create, differences, read_record, todays_names, write_record
 from emoji_lib.train import device as machine
@@ -113,7 +113,7 @@ class Run:
 
     def trace(self, trace: list[dict[str, float]]) -> None:
         """Write the collapse monitor's trace to `collapse.json`."""
-        write_text(self.folder / "collapse.json", json.dumps(trace, indent=1) + "\n")
+        write_json(self.folder / "collapse.json", trace)
 
     def checkpoint(self, step: int, state: dict) -> None:
         """Keep a checkpoint to resume from."""
