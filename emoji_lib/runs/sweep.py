@@ -18,15 +18,16 @@ def states(name: str, out: Path = RESULTS) -> Iterator[tuple[experiments.Experim
     The estimate is seconds per image of the newest good run of the same notebook, times the images to see; None
     without such a run.
     """
-    runs, known = runs_in(out), frame(RESULTS, RUNS, out)
-    known = known[known["status"].isin(GOOD) & (known["images_seen"] > 0)]
-    an_image = (known["seconds"] / known["images_seen"]).groupby(known["notebook"]).last()
-    lacking = [plan for plan, _ in waiting(out, [row.name for row in experiments.sweep(name)])]
-    for row in experiments.sweep(name):
+    rows, runs, an_image = experiments.sweep(name), runs_in(out), {}
+    for _, record in runs_in(RESULTS, RUNS, out):  # oldest first
+        if record["status"] in GOOD and record.get("images_seen"):
+            an_image[record["notebook"]] = record["seconds"] / record["images_seen"]
+    lacking = [plan for plan, _ in waiting(out, [row.name for row in rows])]
+    for row in rows:
         found, mine, seconds = newest(row.name, runs), [plan for plan in lacking if plan.experiment == row], None
         if mine and row.notebook in an_image:
             images = _images(mine[0].parameters)
-            seconds = images and float(len(mine) * images * an_image[row.notebook])
+            seconds = images and len(mine) * images * an_image[row.notebook]
         state = found[1]["status"] if found else "not run"
         if row.seeds > 1 and mine:
             good = {run["seed"] for _, run in runs if run["experiment"] == row.name and run["status"] in GOOD}
