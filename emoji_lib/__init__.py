@@ -5,14 +5,14 @@ from collections.abc import Iterable
 
 
 class BadInput(ValueError):
-    """Something the user gave cannot be used; the message names it and the way out."""
+    """Something the user gave cannot be used; the message names it and what to do."""
 
 
 class RunFailed(RuntimeError):
-    """A run that started and did not finish; its record says so too."""
+    """A run that started and failed; its record says so too."""
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """` (did you mean 'epochs'?)` for an error message, or nothing where no word is near."""
+    """For error messages: ` (did you mean 'epochs'?)`, or nothing where no word is similar."""
     near = difflib.get_close_matches(word.casefold(), list(words), n=1, cutoff=0.6)
     return f" (did you mean {near[0]!r}?)" if near else ""

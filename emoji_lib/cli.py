@@ -1,4 +1,4 @@
-"""The command line: `python -m emoji_lib COMMAND`. Each command is a function here; its docstring is the help."""
+"""The command line: `python -m emoji_lib COMMAND`. Each command is a function; its docstring is the help."""
 
 import importlib.util
 import json
@@ -15,17 +15,13 @@ import typer
 from emoji_lib import BadInput, RunFailed
 from emoji_lib.files import home, write_text
 
-# Commands import what they need when they run, so that `--help` and `data` answer without waiting for torch.
+# Commands import what they need when they run: `--help` and `data` do not wait for torch.
 PROGRAM = "python -m emoji_lib"
 app = typer.Typer(help="A laboratory for emoji GANs.", add_completion=False, rich_markup_mode=None)
 
 
-def _path(given: str | Path) -> Path:
-    return home(given)
-
-
 def _at_least(least: int) -> Callable:
-    """A check of an option's number, whose error names the option and the value."""
+    """A callback that refuses smaller numbers."""
 
     def check(option: typer.CallbackParam, value: float | None) -> float | None:
         if value is not None and not value >= least:  # not a number is refused, too
@@ -36,57 +32,56 @@ def _at_least(least: int) -> Callable:
 
 
 # Arguments and options: first those of several commands
-Json = Annotated[bool, typer.Option("--json", help="print facts for machines")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 N = Annotated[int, typer.Option(help="how many pictures")]
 Seed = Annotated[int | None, typer.Option(help="the seed of the random numbers")]
-Out = Annotated[Path | None, typer.Option(parser=_path, metavar="DIR", help="a folder for what is made")]
+Out = Annotated[Path | None, typer.Option(parser=home, metavar="DIR", help="a folder for what is made")]
 Size = Annotated[int | None, typer.Option(help="pixels a side (layered generators; default: 72)")]
 Svg = Annotated[bool, typer.Option("--svg", help="outlines too, a file for each (layered generators)")]
-Retrieval = Annotated[float, typer.Option(help="how far to move to a known phrase: 0 not, 1 all the way")]
+Retrieval = Annotated[float, typer.Option(help="how far to move towards a known phrase, 0 to 1")]
 Weights = Annotated[str, typer.Option("--run", help="a run, or an experiment (its newest good run)")]
 Run = Annotated[
     str, typer.Argument(metavar="RUN", help="a run's folder or name, or an experiment (its newest good one)")
 ]
-Kept = Annotated[Path | None, typer.Option("--out", parser=_path, help="where runs' folders are (default: results/)")]
+Kept = Annotated[Path | None, typer.Option("--out", parser=home, help="where runs' folders are (default: results/)")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda (default: what the experiment says, or auto)")]
-Jobs = Annotated[int, typer.Option(callback=_at_least(1), help="how many side by side")]
+Jobs = Annotated[int, typer.Option(callback=_at_least(1), help="how many at the same time")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="a name in notebooks/experiments.yaml")]
-Folder = Annotated[Path | None, typer.Argument(parser=_path, help="a folder of your own PNGs instead of Twemoji")]
+Folder = Annotated[Path | None, typer.Argument(parser=home, help="a folder of your own PNGs instead of Twemoji")]
 Runs = Annotated[list[str], typer.Argument(metavar="RUN", help="runs, finished and with no parameter changed")]
-Made = Annotated[Path | None, typer.Option("--out", parser=_path, help="where to make its folder (default: runs/)")]
+Made = Annotated[Path | None, typer.Option("--out", parser=home, help="where to make its folder (default: runs/)")]
 Pairs = Annotated[
     list[str], typer.Option("-p", "--parameter", parser=tuple, metavar="KEY VALUE", help="change a default")
 ]
 Board = Annotated[bool, typer.Option("--board", help="write TensorBoard events into the run's folder (board/)")]
 Resume = Annotated[bool, typer.Option("--resume", help="resume the newest run that is not finished")]
-Faces = Annotated[list[Path], typer.Argument(parser=_path, metavar="IMAGE", help="faces that fill a PNG or JPEG")]
+Faces = Annotated[list[Path], typer.Argument(parser=home, metavar="IMAGE", help="faces that fill a PNG or JPEG")]
 Steps = Annotated[int | None, typer.Option(callback=_at_least(1), help="training steps of each (default: 1500)")]
 Check = Annotated[bool, typer.Option("--check", help="change nothing; fail when the table is stale")]
 Names = Annotated[list[str], typer.Argument(metavar="NAME", help="only these, also where they failed before")]
 Minutes = Annotated[
-    float, typer.Option(callback=_at_least(0), help="stop by then (0: no end); the next call resumes what is cut off")
+    float, typer.Option(callback=_at_least(0), help="stop after so long (0: no limit); the next call resumes the rest")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would run, and about how long")]
-Trials = Annotated[int, typer.Option(callback=_at_least(1), help="stop when so many ended or collapsed")]
+Trials = Annotated[int, typer.Option(callback=_at_least(1), help="stop after so many good or collapsed trials")]
 Storage = Annotated[str, typer.Option(help="a journal file or database URL to share (default: in runs/)")]
 Vendors = Annotated[list[str], typer.Option(metavar="VENDOR", help="whose designs (default: google twitter)")]
 MoreVendors = Annotated[list[str], typer.Argument(metavar="VENDOR", help="more, as in --vendors google twitter")]
 Sizes = Annotated[list[int], typer.Option(metavar="SIZE", help="batch sizes (default: 5 64 256)")]
 MoreSizes = Annotated[list[int], typer.Argument(metavar="SIZE", help="more, as in --batch 5 64")]
 Features = Annotated[int, typer.Option(callback=_at_least(1), help="feature maps next to the picture")]
-
 Players = Annotated[list[str], typer.Argument(metavar="NAME", help="players (default: all of players.yaml)")]
 Each = Annotated[float, typer.Option("--minutes", callback=_at_least(0), help="how long each one trains, on one core")]
-Rows = Annotated[Path | None, typer.Option("--out", parser=_path, help="where rows are (default: results/league/)")]
+Rows = Annotated[Path | None, typer.Option("--out", parser=home, help="where rows are (default: results/league/)")]
 
 
 def command(example: str) -> Callable:
-    """Register a function as the command that its example begins with."""
+    """Register a function as the command that the example begins with."""
     return app.command(example.split()[0], epilog=f"example: {PROGRAM} {example}")
 
 
 def _show(facts: list | dict, as_json: bool, lines: Iterable[str]) -> None:
-    """Print facts for machines, or lines for people."""
+    """Print facts as JSON, or else lines of text."""
     print(json.dumps(facts, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
 
 
@@ -110,7 +105,7 @@ def data(folder: Folder = None, as_json: Json = False) -> None:
 
 @command("list")
 def list_experiments(as_json: Json = False) -> None:
-    """Every experiment, its state and the run that stands for it."""
+    """Every experiment, its state and its newest good run."""
     from emoji_lib.files import is_held
     from emoji_lib.runs import experiments
     from emoji_lib.runs.record import RESULTS, RUNS, newest, runs_in
@@ -186,8 +181,8 @@ def draw(
     phrase: Annotated[str, typer.Argument(metavar="TEXT", help="what to draw, in a few words or emoji")],
     n: N = 8,
     seed: Seed = 0,
-    truncation: Annotated[float, typer.Option(help="how far chance reaches: 0 is the typical picture")] = 1.0,
-    guidance: Annotated[float, typer.Option(help="above 1 leans on the phrase, below 1 less")] = 1.0,
+    truncation: Annotated[float, typer.Option(help="scale of the noise: 0 is the typical picture")] = 1.0,
+    guidance: Annotated[float, typer.Option(help="weight of the phrase: 1 is as trained, 0 ignores it")] = 1.0,
     retrieval: Retrieval = 0.7,
     size: Size = None,
     svg: Svg = False,
@@ -195,7 +190,7 @@ def draw(
     out: Out = Path("drawn"),
     as_json: Json = False,
 ) -> None:
-    """Emoji for a phrase: PNGs with transparency, and all on one sheet."""
+    """Emoji for a phrase: PNGs with transparency, and one sheet."""
     from emoji_lib.runs.record import find_run
     from emoji_lib.show import phrases, plots, sampler
 
@@ -222,11 +217,11 @@ def draw(
 @command("blind 06-phrases --out blind")
 def blind(
     run: Run = "06-phrases",
-    answers: Annotated[list[Path], typer.Argument(parser=_path, help="readers' answers, a JSON file each")] = (),
+    answers: Annotated[list[Path], typer.Argument(parser=home, help="readers' answers, a JSON file each")] = (),
     retrieval: Retrieval = 0.7,
     out: Out = Path("blind"),
 ) -> None:
-    """A blind reading: pictures of unseen names to tell, or its score."""
+    """A blind reading: its pictures and choices, or readers' scores."""
     from emoji_lib.runs.record import find_run
     from emoji_lib.show import sampler
     from emoji_lib.tools import blind as reading
@@ -268,11 +263,11 @@ def evaluate(
     n: N = 2000,
     seed: Seed = 0,
     alone: Annotated[bool, typer.Option("--alone", help="leave out the reference rows")] = False,
-    panel: Annotated[Path | None, typer.Option(parser=_path, help="a PNG of samples above the nearest reals")] = None,
+    panel: Annotated[Path | None, typer.Option(parser=home, help="a PNG of samples above the nearest reals")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="write the scores into the run's record")] = False,
     as_json: Json = False,
 ) -> None:
-    """Scores of a run or a folder of PNGs, beside rows to compare with."""
+    """Scores of a run or a folder of PNGs, beside reference rows."""
     if panel and (panel.suffix != ".png" or panel.is_dir() or not os.access(panel.parent, os.W_OK | os.X_OK)):
         raise BadInput(f"--panel {panel} must end in .png, in a folder that is there and can be written to")
 
@@ -281,12 +276,14 @@ def evaluate(
     from emoji_lib.show import report, sampler
 
     seen, real, folder = sampler.target(target, n, seed, reference)
-    if keep and folder is None:
-        raise BadInput(f"--keep writes into a run's record, and {target} is a folder of pictures")
-    learned = read_record(folder)["parameters"]["selection"] if keep else ""
-    if keep and (real.selection, n, seed) != (learned, protocol.SAMPLES, protocol.SEED):
-        row = f"{protocol.SAMPLES:,} samples of seed {protocol.SEED} against what the run learned from, {learned!r}"
-        raise BadInput(f"--keep writes a row of the results table: {row}; leave out --reference, --n, --seed or --keep")
+    if keep:
+        if folder is None:
+            raise BadInput(f"--keep writes into a run's record, and {target} is a folder of pictures")
+        learned = read_record(folder)["parameters"]["selection"]
+        if (real.selection, n, seed) != (learned, protocol.SAMPLES, protocol.SEED):
+            row = f"{protocol.SAMPLES:,} samples of seed {protocol.SEED} against what the run learned from, {learned!r}"
+            way = "leave out --reference, --n, --seed or --keep"
+            raise BadInput(f"--keep writes a row of the results table: {row}; {way}")
     found = protocol.evaluate(seen, real) | {"seed": seed}
     known = {} if alone else protocol.reference_rows(real)
     rows = {f"{target}/" if target in known else target: found} | known  # a folder may be called noise
@@ -310,7 +307,7 @@ def encoders(out: Out = None, steps: Steps = None) -> None:
 
 @command("table --check")
 def table(check: Check = False) -> None:
-    """Write the README's tables, the log and the gallery from the kept runs."""
+    """Write the README's tables, log and gallery from the kept runs."""
     from emoji_lib.runs import table as results
 
     stale = {path: new for path, (old, new) in results.updated().items() if old != new}
@@ -326,17 +323,17 @@ def table(check: Check = False) -> None:
 @command("missing --minutes 30")
 def missing(names: Names = (), device: Device = "", minutes: Minutes = 0.0, jobs: Jobs = 1, out: Kept = None) -> None:
     """Run whatever the log still lacks, longest-waiting first."""
-    from emoji_lib.runs import missing as lacking
+    from emoji_lib.runs import missing as queue
 
-    out, again = (out or lacking.RESULTS).resolve(), bool(names)  # whoever names it wants it again
-    lacks = [plan.label for plan, _ in lacking.waiting(out, names, again=again)]
+    out, again = (out or queue.RESULTS).resolve(), bool(names)  # a named run is tried again
+    lacks = [plan.label for plan, _ in queue.waiting(out, names, again=again)]
     print(f"lacking {len(lacks)}: {', '.join(lacks) or 'nothing'}", flush=True)
-    ended = lacking.run_missing(out, names=names, device=device, minutes=minutes, jobs=jobs, again=again)
+    ended = queue.run_missing(out, names=names, device=device, minutes=minutes, jobs=jobs, again=again)
     _report(dict.fromkeys(lacks, "not begun: the time was used") | ended)
 
 
 def _report(ended: dict[str, str]) -> None:
-    """How each run ended; raises `RunFailed` where one failed."""
+    """Print how each run ended. Raises `RunFailed` where one failed."""
     for name, state in ended.items():
         print(f"  {name:<28} {state}")
     if "failed" in ended.values():
@@ -418,22 +415,22 @@ def league(names: Players = (), minutes: Each = 25.0, seed: Seed = 0, out: Rows 
 
 command_line = typer.main.get_command(app)
 (pairs,) = (option for option in command_line.commands["run"].params if option.name == "pairs")
-pairs.nargs = 2  # in Click an option can be repeated with two values each; Typer has no word for it
+pairs.nargs = 2  # Typer cannot declare a repeatable option of two values; Click can
 
 
 def main(arguments: list[str]) -> int:
-    """Run a command; 0, or 2 for bad input, 1 for a run or a file that failed, 130 for what was stopped, 141 where
-    nobody reads on.
+    """Run a command and return the exit code: 0, or 2 for bad input, 1 for a failed run or file, 130 for an
+    interruption, 141 for a closed pipe.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):  # so that what runs side by side is stopped too
-        if signal.getsignal(number) == signal.SIG_DFL:  # under nohup it is not
+    for number in (signal.SIGTERM, signal.SIGHUP):  # so that the processes of `--jobs` are stopped too
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores SIGHUP
             signal.signal(number, signal.default_int_handler)
     try:
         with command_line.make_context(PROGRAM, list(arguments) or ["--help"]) as context:
             command_line.invoke(context)
     except typer.Exit:  # help is printed
         return 0 if arguments else 2
-    except BrokenPipeError:  # whoever read this has seen enough
+    except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
         return 141
     except (BadInput, RunFailed, OSError, typer.TyperException) as error:

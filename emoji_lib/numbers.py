@@ -1,8 +1,8 @@
-"""Numbers as people read them."""
+"""Numbers as text."""
 
 
 def number(value: float | None) -> str:
-    """Three digits that mean something; a dash where there is no value."""
+    """Three significant digits, or all digits of 1,000 and more; a dash for no value."""
     if value is None:
         return "–"
     return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
@@ -17,7 +17,7 @@ def kid(scores: dict, key: str = "kid") -> str:
 
 
 def spread(values: list[float]) -> str:
-    """The mean and, of several values, the lowest and the highest: `0.52 (0.4 to 0.6)`."""
+    """The mean, and the lowest and highest of several values: `0.52 (0.4 to 0.6)`."""
     if not values:
         return "–"
     mean = number(sum(values) / len(values))

@@ -1,4 +1,4 @@
-"""Files of tensors: half precision, the same bytes for the same tensors, read without running anybody's code."""
+"""Files of tensors: half precision, the same bytes for the same tensors, read without running code."""
 
 import json
 from pathlib import Path
@@ -13,10 +13,10 @@ from emoji_lib.files import write_whole
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Tensors of any shape as safetensors: floating point in float16, but for a tensor that float16 cannot hold."""
+    """Write tensors as safetensors: floating point in float16, unless a value overflows it."""
     halves = {name: _half(tensor.detach().cpu().contiguous()) for name, tensor in tensors.items()}
     content = save(halves, metadata)
-    # The library writes the entries of its header in an order that varies from one process to the next.
+    # The library writes its header's entries in an order that varies between processes.
     length = int.from_bytes(content[:8], "little")
     header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
@@ -25,7 +25,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a safetensors file as written, and its metadata. Raises `BadInput` for any other file."""
+    """The tensors and the metadata of a safetensors file. Raises `BadInput` for any other file."""
     try:
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118

@@ -1,16 +1,15 @@
-"""What is kept: run folders, records, experiments, papermill runs, the queue, the README table."""
+"""Run folders and records, experiments, papermill runs, the queue, the README's tables."""
 
 FIRST = ["folder", "experiment", "notebook", "seed", "status", "commit", "dirty", "started", "seconds", "device"]
 FIRST += ["steps", "images_seen"]
 
 
 def frame(*places):
-    """All records in `results/` and `runs/`, or in `places`, as a DataFrame: a row a run, oldest first.
+    """All records in `results/` and `runs/`, or in `places`, as a DataFrame: a row for each run, oldest first.
 
-    What is nested has dotted names, such as `parameters.batch_size` and `scores.contrast.kid`. `dirty` counts the
-    pieces of a resumed run too.
+    Nested facts have dotted names, such as `parameters.batch_size` and `scores.contrast.kid`.
     """
-    import pandas as pd  # here, since commands answer without it
+    import pandas as pd  # here, since most commands do without it
 
     from emoji_lib.runs import record
 

@@ -15,8 +15,8 @@ from emoji_lib.data.emoji import ROOT, locate
 from emoji_lib.runs.record import differences
 
 LIMITS = {
-    "seed": 2**32 - 1,  # a CPU's random numbers take no larger one, or the same as for a smaller one
-    "eval_samples": 100_000,  # pictures in one go
+    "seed": 2**32 - 1,  # torch refuses a larger one on a CPU, or takes it for a smaller one
+    "eval_samples": 100_000,  # all in memory at once
 }
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -25,12 +25,11 @@ TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 
 @dataclass(frozen=True)
 class Parameter:
-    """One line of a parameters cell: `name: type = default  # about`."""
+    """One line of a parameters cell: `name: type = default  # comment`."""
 
     name: str
     type: str
     default: int | float | str | bool
-    about: str = ""
 
     def read(self, value) -> int | float | str | bool:
         """`value` as this parameter's type; text is read, so that `1e-4` from YAML or a shell is a number."""
@@ -54,7 +53,7 @@ def _typed(value, kind: str) -> int | float | str | bool:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What `run` needs to know; `parameters` are only the differences from the notebook's defaults."""
+    """An entry of `experiments.yaml`; `parameters` are only those that differ from the notebook's defaults."""
 
     name: str
     notebook: str
@@ -65,7 +64,7 @@ class Experiment:
     sweep: str = ""  # the sweep whose row this is
     search: dict = field(default_factory=dict)  # ranges and choices that a search may try
     seeds: int = 1  # how many runs it is meant to have, of seeds from its own on
-    needs: str = ""  # what only the user can bring, a path in the repository or in words; without it, runs when named
+    needs: str = ""  # data that only the user can bring, a path or words; without it, it runs only by name
 
     @property
     def path(self) -> Path:
@@ -73,26 +72,22 @@ class Experiment:
 
     @property
     def ready(self) -> bool:
-        """Whether what it needs is there."""
+        """Whether the data that it needs is there."""
         return not self.needs or locate(self.needs).exists()
 
 
 @cache
 def parameters_of(path: Path) -> dict[str, Parameter]:
-    """The parameters of a notebook: the annotated literals of its cell tagged `parameters`."""
+    """The annotated literals of a notebook's cell tagged `parameters`."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     source = next(("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])), "")
-    lines, found = source.splitlines(), {}
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.AnnAssign):
-            rest = lines[node.value.end_lineno - 1].encode()[node.value.end_col_offset :].decode()  # ast counts bytes
-            comment = rest.strip().removeprefix("#").strip()
-            found[node.target.id] = Parameter(node.target.id, node.annotation.id, ast.literal_eval(node.value), comment)
-    return found
+    lines = (node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign))
+    found = (Parameter(line.target.id, line.annotation.id, ast.literal_eval(line.value)) for line in lines)
+    return {parameter.name: parameter for parameter in found}
 
 
 def check(parameters: dict, known: dict[str, Parameter], where: str) -> dict:
-    """`parameters` as their types. Raises `BadInput` for a name or a type that the notebook does not have."""
+    """`parameters` in their types. Raises `BadInput` for an unknown name or a value of another type."""
     for name in parameters:
         if name not in known:
             raise BadInput(f"{where} has no parameter {name!r}{nearest(name, known)}. It has {', '.join(known)}")
@@ -100,7 +95,7 @@ def check(parameters: dict, known: dict[str, Parameter], where: str) -> dict:
 
 
 class _NoDuplicates(yaml.SafeLoader):
-    """YAML keeps the last of two equal keys without a word, and an entry made by copying one would vanish."""
+    """Refuses a key that stands twice, of which YAML would silently keep the last."""
 
     def construct_mapping(self, node, deep=False):
         keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
@@ -127,9 +122,9 @@ def load() -> dict[str, Experiment]:
 
 
 def _rows(name: str, entry: dict, path: Path) -> dict[str, dict]:
-    """The experiments of a sweep, `NAME-1` and so on: of a list of parameters, or of a grid, each with each.
+    """The experiments of a sweep, `NAME-1` and so on: a list of parameters, or all combinations of a grid.
 
-    A row of a list may say in words what it is `about`, and its `finding`.
+    A row of a list may have an `about` and a `finding`.
     """
     swept, given = entry["sweep"], entry.get("parameters") or {}
     if isinstance(swept, dict) and swept and all(isinstance(values, list) and values for values in swept.values()):
@@ -138,11 +133,11 @@ def _rows(name: str, entry: dict, path: Path) -> dict[str, dict]:
         raise BadInput(f"{path}: the sweep of {name} is a list of parameters, or a grid of lists of values")
     rows = {}
     for number, row in enumerate(swept, 1):
-        said = {key: row[key] for key in ("about", "finding") if key in row}
-        changed = {key: value for key, value in row.items() if key not in said}
+        words = {key: row[key] for key in ("about", "finding") if key in row}
+        changed = {key: value for key, value in row.items() if key not in words}
         about = ", ".join(f"{key} {value}" for key, value in changed.items())
         own = {"about": about, "parameters": given | changed, "sweep": name}
-        rows[f"{name}-{number}"] = entry | own | said
+        rows[f"{name}-{number}"] = entry | own | words
     return rows
 
 
@@ -160,7 +155,7 @@ def _experiment(name: str, entry, path: Path) -> Experiment:
         one = Experiment(name, **entry)
         one = replace(one, parameters=dict(one.parameters or {}), search=dict(one.search))
         "".join([one.notebook, one.source, one.about, one.finding, one.needs])  # all text
-        if range(one.seeds) == range(0):
+        if not range(one.seeds):
             raise ValueError("no seeds")
     except (TypeError, ValueError):
         words = "source, about, finding and needs (text), seeds (a number), parameters and search (mappings)"
@@ -176,7 +171,7 @@ def _experiment(name: str, entry, path: Path) -> Experiment:
 
 
 def find(name: str) -> Experiment:
-    """The experiment of that name, or an error with the nearest one."""
+    """The experiment of that name. Raises `BadInput` for an unknown one."""
     experiments = load()
     if name not in experiments:
         raise BadInput(f"no experiment {name!r}{nearest(name, experiments)}; `python -m emoji_lib list` shows them")
@@ -185,8 +180,8 @@ def find(name: str) -> Experiment:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run that may start: `parameters` is all of them, `injected` those that differ from the notebook's defaults,
-    `changed` those that differ from the experiment's, the seed apart.
+    """A run that may start, with all its `parameters`: `injected` are those that differ from the notebook's defaults,
+    `changed` those that differ from the experiment's, seed and device apart.
     """
 
     experiment: Experiment
@@ -200,16 +195,16 @@ class Plan:
 
     @property
     def label(self) -> str:
-        """The experiment's name, and where it has several seeds, which."""
+        """The experiment's name, with the seed where it has several."""
         return self.experiment.name + (f" seed {self.seed}" if self.experiment.seeds > 1 else "")
 
-    def apart(self, record: dict) -> str:
-        """Where a run's parameters differ from these; it may go on on another device."""
+    def differences_from(self, record: dict) -> str:
+        """In which parameters a run differs from this plan, the device apart; nothing where in none."""
         return differences(record["parameters"], self.parameters | {"device": record["parameters"].get("device")})
 
 
 def plan(name: str, given: dict) -> Plan:
-    """The run of an experiment with the parameters in `given` changed; raises `BadInput` for anything amiss."""
+    """The run of an experiment with some parameters given. Raises `BadInput` for what cannot be run."""
     experiment = find(name)
     known = parameters_of(experiment.path)
     defaults = {key: parameter.default for key, parameter in known.items()}
@@ -224,7 +219,7 @@ def plan(name: str, given: dict) -> Plan:
 
 
 def plans(name: str) -> list[Plan]:
-    """The runs that an experiment is meant to have, one for each of its seeds."""
+    """The runs of an experiment, one for each of its seeds."""
     first = plan(name, {})
     more = range(first.seed + 1, first.seed + first.experiment.seeds)
     return [first, *(plan(name, {"seed": seed}) for seed in more)]

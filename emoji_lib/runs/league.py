@@ -1,8 +1,9 @@
-"""The league's rows (`tools/league.py` makes them): what each player drew after equal time, as tables."""
+"""The rows of the league, which `tools/league.py` makes, and tables of them."""
 
 import json
 from operator import itemgetter
 from pathlib import Path
+from statistics import fmean
 
 import pandas as pd
 
@@ -12,7 +13,7 @@ from emoji_lib.numbers import kid, number
 from emoji_lib.runs.record import RESULTS
 
 LEAGUE = RESULTS / "league"
-FLAT = "RGB 64"  # the mode that all players share: RGBA samples are also scored over white, at this size
+FLAT = "RGB 64"  # the mode that all players share: RGBA samples are also scored over white at this size
 
 
 def place(player: str, seed: int, results: Path = LEAGUE) -> Path:
@@ -21,12 +22,12 @@ def place(player: str, seed: int, results: Path = LEAGUE) -> Path:
 
 
 def played(folder: Path) -> bool:
-    """Whether there is a row with scores."""
+    """Whether the folder holds a row with scores."""
     return (folder / "row.json").is_file() and "error" not in read(folder)
 
 
 def read(folder: Path) -> dict:
-    """A row. Raises `BadInput` where it is none."""
+    """The row of a folder. Raises `BadInput` where there is none."""
     try:
         row = json.loads((folder / "row.json").read_text(encoding="utf-8"))
         return row | {"player": str(row["player"]), "seed": int(row["seed"]), "minutes": float(row["minutes"])}
@@ -40,7 +41,7 @@ def rows(results: Path = LEAGUE) -> list[dict]:
 
 
 def table(results: Path = LEAGUE) -> pd.DataFrame:
-    """A row for each player, seed and mode, in the order of the first encoder's KID within a mode."""
+    """A row for each player, seed and mode, by mode and the first encoder's KID."""
     lines = []
     for row in rows(results):
         for mode, found in (row.get("scores") or {"–": {}}).items():
@@ -53,12 +54,12 @@ def table(results: Path = LEAGUE) -> pd.DataFrame:
             cells["of a core"] = number(row.get("core_share"))
             cells["sampling (s)"] = number(row.get("sampling_seconds"))
             cells["error"] = row.get("error", "").partition("\n")[0]
-            lines.append((mode, encoders[TRUSTED[0]].get("kid", float("inf")), row["player"], row["seed"], cells))
-    return pd.DataFrame([cells for *_, cells in sorted(lines, key=lambda one: one[:4])])
+            lines.append((mode, encoders[TRUSTED[0]].get("kid", float("inf")), cells))
+    return pd.DataFrame([cells for *_, cells in sorted(lines, key=itemgetter(0, 1))])
 
 
 def standing(results: Path = LEAGUE) -> dict[str, list[dict]]:
-    """The rows with scores by player, seeds in order; first whose first encoder's mean KID over white is lowest.
+    """Each player's rows with scores, by seed; players by the first encoder's mean KID over white, best first.
 
     Raises `BadInput` where their minutes differ.
     """
@@ -68,5 +69,5 @@ def standing(results: Path = LEAGUE) -> dict[str, list[dict]]:
             players.setdefault(row["player"], []).append(row)
     if len(minutes := {row["minutes"] for seeds in players.values() for row in seeds}) > 1:
         raise BadInput(f"{results} has rows of {sorted(minutes)} minutes: a league has one time, remove the others")
-    kids = lambda seeds: [row["scores"][FLAT][TRUSTED[0]]["kid"] for row in seeds]  # noqa: E731
-    return dict(sorted(players.items(), key=lambda one: sum(kids(one[1])) / len(one[1])))
+    mean_kid = lambda one: fmean(row["scores"][FLAT][TRUSTED[0]]["kid"] for row in one[1])  # noqa: E731
+    return dict(sorted(players.items(), key=mean_kid))

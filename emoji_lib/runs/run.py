@@ -1,4 +1,4 @@
-"""What a notebook writes its run to."""
+"""The run that a notebook records: its folder, metrics, pictures, checkpoints and weights."""
 
 import json
 import os
@@ -14,45 +14,45 @@ from emoji_lib import BadInput
 from emoji_lib.data import pixels
 from emoji_lib.data.batches import to_uint8
 from emoji_lib.data.emoji import EmojiSet
-from emoji_lib.files import write_text, write_whole
+from emoji_lib.files import write_json, write_text, write_whole
 from emoji_lib.nets.layers import architecture
 from emoji_lib.runs.record import FOLDER_VARIABLE, create, differences, read_record, todays_names, write_record
 from emoji_lib.train import device as machine
 from emoji_lib.train.checkpoint import Checkpoints, save_weights
 
-SHOWN = 8  # of the fixed latents, through time
+SHOWN = 8  # pictures of the fixed latents in a snapshot
 TRAINED = ("device", "data", "architecture", "steps", "images_seen", "images_per_second")
 
 
 class Run:
-    """What a notebook writes its run to; the recorder that the training loop is handed.
+    """What a notebook and its training loop write a run to.
 
-    Under the runner the folder is already there. Opened by hand, in JupyterLab, it is a scratch folder of its own.
+    The runner has made the folder; for a notebook in JupyterLab this makes one in `runs/`.
     """
 
     def __init__(self, notebook: str, parameters: dict):
         given = os.environ.get(FOLDER_VARIABLE)
         self.folder = Path(given) if given else create(notebook, notebook, "", parameters)
         record = read_record(self.folder)
-        self.began = time.perf_counter() - record["seconds"]  # as if all pieces had been one
+        self.began = time.perf_counter() - record["seconds"]  # counting earlier pieces of the run
         self.resumed = "resumed" in record
         self.rows: list[dict] = []
         self.shown: list[tuple[int, np.ndarray]] = []
         self._metrics = self.folder / "metrics.jsonl"
         self._checkpoints = Checkpoints(self.folder)
-        self.watchers: list = []  # who is told of metrics and samples as they come; see `show/live.py`
+        self.watchers: list = []  # see `show/live.py`
         self.note(process=os.getpid())
 
     def note(self, **facts) -> None:
-        """Add facts to the record, at once."""
+        """Write facts into the record."""
         write_record(self.folder, read_record(self.folder) | facts)
 
     def begin(
         self, emoji: EmojiSet, networks: dict[str, nn.Module], device: torch.device, **other_sets: EmojiSet
     ) -> None:
-        """The facts known before the first step; a run that is not resumed drops what an older one left.
+        """Record the data and the networks; a run that is not resumed removes files of an earlier one.
 
-        `other_sets` are noted under their names, as a second domain is.
+        `other_sets`, such as a second domain, are recorded under their names.
         """
         layers = {name: architecture(network) for name, network in networks.items()}
         others = {name: one.facts() for name, one in other_sets.items()}
@@ -70,7 +70,7 @@ class Run:
             path.unlink(missing_ok=True)
 
     def restore(self) -> dict | None:
-        """The state to go on from, or nothing in a run that starts; metrics after its step are cut off.
+        """The newest checkpoint's state, or nothing for a new run; later metrics are removed.
 
         Raises `BadInput` where parameters, data or architecture are not those of the checkpoint.
         """
@@ -89,7 +89,7 @@ class Run:
         return state
 
     def _configuration(self) -> dict:
-        """What must be the same for a run to go on; the device need not be."""
+        """What a resumed run must share with its checkpoint: all parameters but the device, data, architecture."""
         record = read_record(self.folder)
         return {
             "parameters": {key: value for key, value in record["parameters"].items() if key != "device"},
@@ -98,7 +98,7 @@ class Run:
         }
 
     def log(self, step: int, facts: dict[str, float]) -> None:
-        """One line of `metrics.jsonl`."""
+        """Append a line to `metrics.jsonl`."""
         self.rows.append({"step": step, **facts})
         with self._metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(self.rows[-1]) + "\n")
@@ -106,25 +106,21 @@ class Run:
             watcher.log(self.rows)
 
     def snapshot(self, step: int, images: Tensor) -> None:
-        """Keep what the fixed latents gave at this step, float −1..1 `[N, C, H, W]`."""
+        """Keep the pictures of the fixed latents at this step, float −1..1 `[N, C, H, W]`."""
         self.shown.append((step, to_uint8(images[:SHOWN])))
         for watcher in self.watchers:
             watcher.snapshot(self.shown, self._premultiplied)
 
     def trace(self, trace: list[dict[str, float]]) -> None:
-        """Keep what a monitor saw so far, as `collapse.json`."""
-        write_text(self.folder / "collapse.json", json.dumps(trace, indent=1) + "\n")
+        """Write the collapse monitor's trace to `collapse.json`."""
+        write_json(self.folder / "collapse.json", trace)
 
     def checkpoint(self, step: int, state: dict) -> None:
-        """A checkpoint to resume from, with what this run has written so far."""
+        """Keep a checkpoint to resume from."""
         shown = [(at, torch.from_numpy(images)) for at, images in self.shown]
         mine = {"rows": len(self.rows), "shown": shown, "configuration": self._configuration()}
         self._checkpoints.save(step, state | mine)
-        self.note(seconds=self._seconds())  # whoever is killed says no more
-
-    def trained(self, **facts) -> None:
-        """Totals of the training loop."""
-        self.note(**facts)
+        self.note(seconds=self._seconds())  # a killed process cannot write it later
 
     def picture(self, name: str, picture: Image.Image) -> Image.Image:
         """Keep a picture in the run's folder, and return it for showing."""
@@ -132,13 +128,13 @@ class Run:
         return picture
 
     def weights(self, network: nn.Module, emoji: EmojiSet, name: str = "generator", **facts) -> None:
-        """Keep a network with what its images are; `range="0..1"` for one that does not draw in −1..1."""
+        """Keep a network and facts of its images; `range="0..1"` for one that does not draw in −1..1."""
         save_weights(
             self.folder / f"{name}.safetensors", network, mode=emoji.mode, premultiplied=emoji.premultiplied, **facts
         )
 
     def finish(self) -> None:
-        """The last word. Raises `RuntimeError` when a training run lacks something that its record must have."""
+        """Mark the run as finished or collapsed. Raises `RuntimeError` where a training run lacks what it must keep."""
         record = read_record(self.folder)
         if "architecture" in record:
             files = ("metrics.jsonl", "loss.png", "sample.png", "generator.safetensors")

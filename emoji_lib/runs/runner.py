@@ -1,4 +1,4 @@
-"""Strict papermill runs: what is wrong stops before it starts, and a run is good only if all of it is there."""
+"""Strict papermill runs: wrong parameters stop a run before it starts, and it is good only if nothing is missing."""
 
 import contextlib
 import hashlib
@@ -19,23 +19,23 @@ from emoji_lib.files import held, write_whole
 from emoji_lib.runs import experiments
 from emoji_lib.runs.record import FOLDER_VARIABLE, GOOD, RUNS, code, create, dirty, read_record, runs_in, write_record
 
-# The kernel named python3 is then this environment's own, not one that the user's account happens to have.
+# So that the kernel named python3 is this environment's, not one installed for the user.
 os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
 PROGRESS = 24  # progress lines in stored outputs
 STOPPED = "stopped on request:"
 
 
 def run(plan: experiments.Plan, *, out: Path = RUNS, resume: bool = False) -> Path | None:
-    """Run an experiment in a fresh kernel and return its folder; with `resume`, take up its newest unfinished run.
+    """Run an experiment in a fresh kernel and return its folder; with `resume`, continue its newest unfinished run.
 
-    Of distributed processes (see `train/distributed.py`) only the first keeps a folder. Raises `RunFailed`
-    after an exception, an exit or a dead kernel in the notebook; its record then says `failed` and why. SIGINT, SIGTERM
-    and a hang-up are passed on to the kernel, which keeps a checkpoint, and become `KeyboardInterrupt`.
+    Of distributed processes (see `train/distributed.py`) only the first keeps a folder. Raises `RunFailed` after an
+    exception, an exit or a dead kernel, which the record then names. SIGINT, SIGTERM and a hang-up are passed on to the
+    kernel, which keeps a checkpoint, and become `KeyboardInterrupt`.
     """
     if not int(os.environ.get("RANK", 0)):
         return _run(plan, out, resume)
     with tempfile.TemporaryDirectory(prefix="emoji-") as scratch, open(os.devnull, "w") as nowhere:
-        if resume and (begun := newest_unfinished(plan, out)):
+        if resume and (begun := _newest_unfinished(plan, out)):
             shutil.copytree(begun, Path(scratch) / begun.name, ignore=shutil.ignore_patterns(".*.partial"))
         with contextlib.redirect_stdout(nowhere):
             _run(plan, Path(scratch), resume)
@@ -46,9 +46,8 @@ def _run(plan: experiments.Plan, out: Path, resume: bool) -> Path:
     one = plan.experiment
     with contextlib.ExitStack() as end:
         if not resume:
-            described = (one.name, one.notebook, one.source, plan.parameters)
-            folder = create(*described, out, changed=plan.changed, until=end)
-        elif folder := newest_unfinished(plan, out):
+            folder = create(one.name, one.notebook, one.source, plan.parameters, out, changed=plan.changed, until=end)
+        elif folder := _newest_unfinished(plan, out):
             end.enter_context(held(folder))
             _resume(folder, plan)
         else:
@@ -58,33 +57,33 @@ def _run(plan: experiments.Plan, out: Path, resume: bool) -> Path:
 
 
 def _finish(folder: Path, plan: experiments.Plan) -> None:
-    """Run a plan in its folder to the end, or say in its record why it did not get there."""
+    """Run a plan's notebook in the folder, and record how long it took and why it failed or stopped."""
     one = plan.experiment
     print(f"{one.name}: {one.notebook}.ipynb → {shown(folder)}", flush=True)
-    before, started = read_record(folder)["seconds"], time.perf_counter()
+    started = time.perf_counter() - read_record(folder)["seconds"]  # counting earlier pieces of the run
     try:
         with _passing_on_signals(folder):
             reason = _execute(one.path, folder, plan.injected)
     except KeyboardInterrupt:  # before the run began, after its finish(), or a second signal
         reason = f"{STOPPED} the notebook was cut off; --resume runs it to its end"
-    facts = {"seconds": round(before + time.perf_counter() - started, 1)}
+    record = read_record(folder) | {"seconds": round(time.perf_counter() - started, 1)}
     if reason.startswith(STOPPED):
-        write_record(folder, read_record(folder) | facts | {"status": "interrupted", "reason": reason})
+        write_record(folder, record | {"status": "interrupted", "reason": reason})
         raise KeyboardInterrupt(reason)
-    if reason or read_record(folder)["status"] not in GOOD:
+    if reason or record["status"] not in GOOD:
         reason = reason or "the notebook ended without finishing its run"
-        write_record(folder, read_record(folder) | facts | {"status": "failed", "reason": reason})
+        write_record(folder, record | {"status": "failed", "reason": reason})
         raise RunFailed(f"{one.name} failed: {reason}\nrecord and executed notebook: {shown(folder)}")
-    write_record(folder, read_record(folder) | facts)
+    write_record(folder, record)
 
 
-def newest_unfinished(plan: experiments.Plan, out: Path) -> Path | None:
+def _newest_unfinished(plan: experiments.Plan, out: Path) -> Path | None:
     """The newest run of the plan's experiment in `out`, unless it is finished or collapsed.
 
-    One with the plan's parameters comes before any other, which could not go on.
+    Runs with other parameters, which cannot be resumed, count only where there are no others.
     """
-    runs = [(folder, record) for folder, record in runs_in(out) if record["experiment"] == plan.experiment.name]
-    runs = [run for run in runs if not plan.apart(run[1])] or runs
+    runs = [run for run in runs_in(out) if run[1]["experiment"] == plan.experiment.name]
+    runs = [run for run in runs if not plan.differences_from(run[1])] or runs
     return runs[-1][0] if runs and runs[-1][1]["status"] not in GOOD else None
 
 
@@ -94,12 +93,12 @@ def _nothing_to_resume(plan: experiments.Plan, out: Path) -> BadInput:
 
 
 def _resume(folder: Path, plan: experiments.Plan) -> None:
-    """Mark a run as resumed by today's code. Raises `BadInput` where the plan is another, or the run is finished."""
+    """Mark a run as resumed by this code. Raises `BadInput` for other parameters, or where the run is finished."""
     record = read_record(folder)
-    if record["status"] in GOOD:  # by now
+    if record["status"] in GOOD:  # by another process, before this one held it
         raise _nothing_to_resume(plan, folder.parent)
-    if apart := plan.apart(record):
-        raise BadInput(f"{shown(folder)} was begun with other parameters: {apart}; run it without --resume")
+    if differences := plan.differences_from(record):
+        raise BadInput(f"{shown(folder)} was begun with other parameters: {differences}; run it without --resume")
     for stale in ("reason", "process"):  # that process is gone, and its number may be another's by now
         record.pop(stale, None)
     write_record(folder, record | {"status": "interrupted", "resumed": [*record.get("resumed", []), code()]})
@@ -107,7 +106,7 @@ def _resume(folder: Path, plan: experiments.Plan) -> None:
 
 @contextlib.contextmanager
 def _passing_on_signals(folder: Path) -> Iterator[None]:
-    """The first SIGINT, SIGTERM or hang-up goes to the kernel that trains; before that, and the second, ends us."""
+    """Pass the first SIGINT, SIGTERM or hang-up to the kernel that trains; an earlier or a second one ends this run."""
     asked = []
 
     def pass_on(number: int, frame) -> None:
@@ -115,11 +114,11 @@ def _passing_on_signals(folder: Path) -> Iterator[None]:
         if asked or process is None:
             raise KeyboardInterrupt
         asked.append(number)
-        with contextlib.suppress(ProcessLookupError):  # a kernel that died is noticed by whoever waits for it
+        with contextlib.suppress(ProcessLookupError):  # papermill notices a dead kernel
             os.kill(process, signal.SIGINT)
 
     numbers = [signal.SIGINT, signal.SIGTERM]
-    numbers += [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else []  # nohup means it
+    numbers += [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else []  # nohup ignores it
     before = {number: signal.signal(number, pass_on) for number in numbers}
     try:
         yield
@@ -129,7 +128,7 @@ def _passing_on_signals(folder: Path) -> Iterator[None]:
 
 
 def _execute(notebook: Path, folder: Path, parameters: dict) -> str:
-    """Execute into the folder; returns why it is not good, or nothing. Output is printed as it comes."""
+    """Execute a notebook into the folder and return why it failed, or nothing. Output is printed as it comes."""
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
@@ -137,11 +136,11 @@ def _execute(notebook: Path, folder: Path, parameters: dict) -> str:
 
     executed = folder / "notebook.ipynb"
     os.environ[FOLDER_VARIABLE] = str(folder)
-    # Sockets in a folder of this run's own: nobody else can listen, and runs side by side do not race for ports.
-    short = "/tmp" if os.path.isdir("/tmp") else None  # a socket's path may have 107 characters at most
+    # Sockets in a folder of this run's own: no other user can listen, and parallel runs do not race for ports.
+    short = "/tmp" if os.path.isdir("/tmp") else None  # a socket's path has 107 characters at most
     sockets = tempfile.TemporaryDirectory(prefix="emoji-", dir=short)
     ipc = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets.name}/kernel"}})
-    options = {"kernel_name": "python3", "language": "python", "cwd": os.getcwd(), "config": ipc}
+    options = {"kernel_name": "python3", "language": "python", "config": ipc}
     options |= {"progress_bar": False, "stdout_file": sys.stdout, "coalesce_streams": True}
     try:
         papermill.execute_notebook(notebook, executed, parameters, **options)
@@ -152,12 +151,12 @@ def _execute(notebook: Path, folder: Path, parameters: dict) -> str:
         return f"{cause} (cell {error.exec_count})"
     except DeadKernelError:
         return "the kernel died (killed, or out of memory)"
-    except Exception as error:  # a kernel that does not start, a disk that fills up: whatever it is, the record says so
+    except Exception as error:  # a kernel that does not start, a full disk: the record says what
         return f"{type(error).__name__}: {error}"
     finally:
         del os.environ[FOLDER_VARIABLE]
         sockets.cleanup()
-        with contextlib.suppress(Exception):  # what went wrong before is what counts
+        with contextlib.suppress(Exception):  # an earlier error matters more
             _tidy(executed)
     cells = [cell for cell in nbformat.read(executed, 4).cells if cell.cell_type == "code" and cell.source.strip()]
     left = sum(cell.execution_count is None for cell in cells)
@@ -167,7 +166,7 @@ def _execute(notebook: Path, folder: Path, parameters: dict) -> str:
 
 
 def fingerprint(notebook: nbformat.NotebookNode) -> str:
-    """A hash of the code of every cell but injected parameters: stored outputs belong to exactly this code."""
+    """A hash of the code of all cells but injected parameters, which stored outputs must match."""
     return hashlib.sha256(json.dumps([cell.source for cell in _own_code(notebook)]).encode()).hexdigest()
 
 
@@ -177,7 +176,7 @@ def _own_code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 
 
 def _tidy(executed: Path) -> None:
-    """Drop papermill's own notes (absolute paths, timings) and put down which code these outputs came from."""
+    """Remove papermill's metadata (absolute paths, timings) and add the fingerprint of the code."""
     tidied = nbformat.read(executed, 4)
     tidied.metadata.pop("papermill", None)
     for cell in tidied.cells:
@@ -188,9 +187,9 @@ def _tidy(executed: Path) -> None:
 
 
 def store(folder: Path) -> Path:
-    """Put the outputs of a run's executed notebook into the one in `notebooks/`, whose prose may have changed since.
+    """Copy the outputs of a run's executed notebook into the one in `notebooks/`, whose prose may have changed since.
 
-    Raises `BadInput` unless the run is finished or collapsed, changed no parameter, and ran the code that is there now.
+    Raises `BadInput` unless the run is finished or collapsed, with default parameters and the present code.
     """
     record = read_record(folder)
     target = experiments.NOTEBOOKS / f"{record['notebook']}.ipynb"
@@ -213,7 +212,7 @@ def store(folder: Path) -> Path:
 
 
 def _thinned(text: str) -> str:
-    """With at most `PROGRESS` of its progress lines, evenly and the last of them: a slow machine prints hundreds."""
+    """The text with at most `PROGRESS` of its progress lines, evenly spaced up to the last."""
     lines = text.splitlines(keepends=True)
     steps = [number for number, line in enumerate(lines) if line.startswith("step ")]
     kept = {steps[-1 - at * len(steps) // PROGRESS] for at in range(PROGRESS)} if len(steps) > PROGRESS else steps

@@ -1,4 +1,4 @@
-"""Search over an experiment's settings with Optuna: workers on one machine or several share one study."""
+"""Search an experiment's settings with Optuna: workers on one machine or several share a study."""
 
 import contextlib
 import os
@@ -12,14 +12,14 @@ from emoji_lib.runs import experiments, runner
 from emoji_lib.runs.missing import side_by_side, stop, threads
 from emoji_lib.runs.record import RUNS, read_record
 
-FAILURES = 3  # in a row, after which a worker gives up
+FAILURES = 3  # in a row, after which a worker stops
 
 
 def open_study(name: str, storage: str = ""):
-    """The study of an experiment, made where it is not there yet.
+    """The study of an experiment, an existing or a new one.
 
     `storage` is a database's URL, or the path of a journal file that all workers can write (default: in `runs/`).
-    Raises `BadInput` where Optuna is missing or the experiment says nothing to search.
+    Raises `BadInput` where Optuna is missing, the experiment has no `search`, or the storage cannot be used.
     """
     try:
         import optuna
@@ -37,21 +37,20 @@ def open_study(name: str, storage: str = ""):
             Path(place).parent.mkdir(parents=True, exist_ok=True)
             kept = optuna.storages.JournalStorage(JournalFileBackend(place))
         return optuna.create_study(storage=kept, study_name=name, load_if_exists=True)
-    except Exception as error:  # whatever a database's driver raises, or that there is none
+    except Exception as error:  # drivers of databases raise their own
         raise BadInput(f"--storage {place} cannot be used ({type(error).__name__}: {error})") from error
 
 
 def work(name: str, trials: int, storage: str = "", out: Path = RUNS) -> None:
-    """Run trials until the study has `trials` that ended well or collapsed; other workers may do so at the same time.
+    """Run trials until the study has `trials` that completed or collapsed; other workers may run some, too.
 
-    A trial's value is the mean kernel distance in the trusted encoders. A collapsed run is pruned, a failed one failed.
-    Trials of dead workers of this machine are failed and their settings tried again. Raises `RunFailed` after
-    `FAILURES` failed runs in a row.
+    A trial's value is the mean KID over the trusted encoders. The trial of a collapsed run is pruned, that of a failed
+    run failed. Raises `RunFailed` after `FAILURES` failed runs in a row.
     """
     from optuna.trial import TrialState
 
     study = open_study(name, storage)
-    _bury(study)
+    _fail_trials_of_dead_workers(study)
     ended, failed = (TrialState.COMPLETE, TrialState.PRUNED), 0
     while len(study.get_trials(deepcopy=False, states=ended)) < trials:
         try:
@@ -65,10 +64,10 @@ def work(name: str, trials: int, storage: str = "", out: Path = RUNS) -> None:
 
 
 def work_together(name: str, trials: int, storage: str, jobs: int) -> None:
-    """`work` here and in `jobs` − 1 other processes, which end with this one. Raises `RunFailed` where one failed."""
+    """`work` in this and in `jobs` − 1 other processes. Raises `RunFailed` where one failed."""
     command = ["search", name, "--trials", str(trials), "--storage", storage]
     others = [side_by_side(command, jobs) for _ in range(jobs - 1)]
-    if jobs > 1:  # also in the kernels of this worker
+    if jobs > 1:  # for the kernels of this worker
         os.environ |= threads(jobs)
     try:
         work(name, trials, storage)
@@ -98,35 +97,36 @@ def _objective(trial, name: str, out: Path) -> float:
 
 
 def _suggest(trial, key: str, space):
-    """`[a, b, …]` are choices; `{low, high}` a range, in logarithms with `log: true`."""
+    """A value of a list of choices, or of a range `{low, high}`, on a logarithmic scale with `log: true`."""
     if isinstance(space, list):
         return trial.suggest_categorical(key, space)
-    low, high = space["low"], space["high"]
+    low, high, log = space["low"], space["high"], space.get("log", False)
     if isinstance(low, int) and isinstance(high, int):
-        return trial.suggest_int(key, low, high, log=space.get("log", False))
-    return trial.suggest_float(key, float(low), float(high), log=space.get("log", False))
+        return trial.suggest_int(key, low, high, log=log)
+    return trial.suggest_float(key, float(low), float(high), log=log)
 
 
-def _bury(study) -> None:
-    """A journal has no heartbeat, so what a killed worker left is found by its process, which is no more."""
+def _fail_trials_of_dead_workers(study) -> None:
+    """Fail running trials of processes of this machine that are gone, and queue their settings again.
+
+    Optuna's own way, a heartbeat, needs a database; a journal has none.
+    """
     from optuna.trial import TrialState
 
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         host, process = trial.user_attrs.get("worker", [None, None])
-        if host == socket.gethostname() and not _lives(process):
+        if host == socket.gethostname() and not _is_running(process):
             with contextlib.suppress(ValueError):  # another worker was faster
                 study.tell(trial.number, state=TrialState.FAIL)
-                if trial.params:  # none where it died before it chose any
+                if trial.params:  # it may have died before it had any
                     study.enqueue_trial(trial.params)
 
 
-def _lives(process: int) -> bool:
+def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's
-        pass
+    except OSError as error:
+        return isinstance(error, PermissionError)  # another user's
     return True
 
 

@@ -15,18 +15,19 @@ from emoji_lib.runs.record import GOOD, RESULTS, RUNS, newest, runs_in
 def states(name: str, out: Path = RESULTS) -> Iterator[tuple[experiments.Experiment, str, int, float | None]]:
     """Each row of a sweep with its state in `out`, how many runs it lacks, and about how many seconds these take.
 
-    The time is what the newest good run of the same notebook took for an image, starts and scores included, times the
-    images these will see; nothing where there is no such run.
+    The estimate is seconds per image of the newest good run of the same notebook, times the images to see; None
+    without such a run.
     """
-    runs, known = runs_in(out), frame(RESULTS, RUNS, out)
-    known = known[known["status"].isin(GOOD) & (known["images_seen"] > 0)]
-    an_image = (known["seconds"] / known["images_seen"]).groupby(known["notebook"]).last()
-    lacking = [plan for plan, _ in waiting(out, [row.name for row in experiments.sweep(name)])]
-    for row in experiments.sweep(name):
+    rows, runs, an_image = experiments.sweep(name), runs_in(out), {}
+    for _, record in runs_in(RESULTS, RUNS, out):  # oldest first
+        if record["status"] in GOOD and record.get("images_seen"):
+            an_image[record["notebook"]] = record["seconds"] / record["images_seen"]
+    lacking = [plan for plan, _ in waiting(out, [row.name for row in rows])]
+    for row in rows:
         found, mine, seconds = newest(row.name, runs), [plan for plan in lacking if plan.experiment == row], None
         if mine and row.notebook in an_image:
             images = _images(mine[0].parameters)
-            seconds = images and float(len(mine) * images * an_image[row.notebook])
+            seconds = images and len(mine) * images * an_image[row.notebook]
         state = found[1]["status"] if found else "not run"
         if row.seeds > 1 and mine:
             good = {run["seed"] for _, run in runs if run["experiment"] == row.name and run["status"] in GOOD}
@@ -35,12 +36,12 @@ def states(name: str, out: Path = RESULTS) -> Iterator[tuple[experiments.Experim
 
 
 def _images(parameters: dict) -> float | None:
-    """How many images training sees: passes over the set, or batches where these are larger, up to the cap of steps."""
+    """How many images training sees: each epoch the set, or a batch where that is larger; at most `steps` batches."""
     try:
         size, batch = len(emoji.load(parameters["selection"])), parameters["batch_size"]
         images = parameters["epochs"] * max(size, batch)
         return min(images, parameters["steps"] * batch) if parameters["steps"] else images
-    except (BadInput, KeyError):  # the set is not there, or the notebook counts otherwise
+    except (BadInput, KeyError):  # the set is not there, or the notebook has other parameters
         return None
 
 
@@ -51,10 +52,10 @@ def table(name: str, out: Path = RESULTS) -> list[tuple[experiments.Experiment, 
 
 
 def records(names: str, out: Path = RESULTS) -> pd.DataFrame:
-    """Good runs of sweeps and experiments, as `runs.frame` has them: of each experiment and seed the newest.
+    """The newest good run of each experiment and seed as rows of `runs.frame`, with the experiment's `about`.
 
-    `names` are separated by spaces. Runs with a changed parameter are left out; `about` says what the experiment is.
-    Raises `BadInput` where there are none.
+    `names` of sweeps and experiments are separated by spaces. Runs with a changed parameter are left out. Raises
+    `BadInput` where there are none.
     """
     known = experiments.load()
     chosen = [one for name in names.split() for one in ([known[name]] if name in known else experiments.sweep(name))]

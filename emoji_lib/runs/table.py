@@ -1,4 +1,4 @@
-"""Pages made from the run folders: the README's table, the log of all runs, a page a run, and the gallery."""
+"""Pages made from the run folders: the README's tables, the log of all runs, a page for each run, and the gallery."""
 
 import html
 import itertools
@@ -19,10 +19,12 @@ from emoji_lib.runs.record import GOOD, RESULTS, dirty, runs_in
 README = ROOT / "README.md"
 Runs = list[tuple[Path, dict]]
 GALLERY = Path(__file__).with_name("gallery.html")
-PARTS = ("results", "league")  # of the README, that are made here
-WIDTHS = {"sample": 200, "loss": 110}  # pixels
-STRIP = 200  # pixels
-PEERS = "Peers after {:g} minutes of one core each, all emoji over white at 64 pixels ([all numbers]({})):"
+PARTS = ("results", "league")  # of the README
+WIDTHS = {"samples": 200, "losses": 110}  # of the pictures in these columns, pixels
+PEERS = (
+    "Peers after {:g} minutes of one core each, all emoji over white at 64 pixels "
+    "([all numbers](notebooks/09_comparison.ipynb)):"
+)
 COLUMNS = ("samples", "run", "losses")
 SETTINGS = {
     "batch_size": "batch",
@@ -32,6 +34,7 @@ SETTINGS = {
     "augment": "augment",
     "ema": "EMA",
 }
+REMOVED = experiments.Experiment("", "")  # for runs of an experiment that `experiments.yaml` no longer has
 MOST = 4  # changed parameters in a row; a run's own page has all
 SHORT = {"generator": "G", "discriminator": "D"}
 MADE = "Written from the records by `python -m emoji_lib table`. Samples are not picked."
@@ -49,22 +52,23 @@ def table(runs: Runs) -> str:
     """The README's Markdown: a row for each experiment that has a finding, by its run of the lowest seed."""
     rows = []
     for name, one in experiments.load().items():
-        of = {record["seed"]: (folder, record) for folder, record in _unchanged(name, runs)}  # the newest of each seed
-        if one.finding and of:
-            folder, record = of[min(of)]
-            alike = {run["seed"]: run for _, run in _unchanged(name, runs) if _same_settings(record, run)}
+        mine = _unchanged(name, runs)
+        if one.finding and mine:
+            newest = {record["seed"]: (folder, record) for folder, record in mine}  # of each seed
+            folder, record = newest[min(newest)]
+            alike = {run["seed"]: run for _, run in mine if _same_settings(record, run)}
             rows.append(_row(folder, record, _link(folder), [alike[seed] for seed in sorted(alike)]))
     return _table(COLUMNS, rows)
 
 
 def peers(results: Path) -> str:
-    """The README's Markdown: a row for each player of the league with scores, means over its seeds, over white."""
-    lines, standing = [], league.standing(results)
+    """The README's Markdown: a row for each player of the league with scores, means over its seeds."""
+    standing, lines = league.standing(results), []
     for name, seeds in standing.items():
         scores = [row["scores"][league.FLAT] for row in seeds]
         kids, covered = ([fmean(one[by][key] for one in scores) for by in TRUSTED] for key in ("kid", "coverage"))
         cells = [
-            f'<img src="{_link(league.place(name, seeds[0]["seed"], results))}/strip.png" width="{STRIP}">',
+            f'<img src="{_link(league.place(name, seeds[0]["seed"], results))}/strip.png" width="{WIDTHS["samples"]}">',
             f"{name}, {len(seeds)} seeds" if len(seeds) > 1 else name,
             ", ".join(f"{value:.2f}" for value in kids),
             ", ".join(f"{value:.2f}" for value in covered),
@@ -74,21 +78,19 @@ def peers(results: Path) -> str:
         ]
         unbroken = (cell.replace("-", "\u2011").replace(" ", "&nbsp;") for cell in cells[1:])
         lines.append([cells[0], *unbroken])
-    said = [
-        PEERS.format(row["minutes"], "notebooks/09_comparison.ipynb") for seeds in standing.values() for row in seeds
-    ][:1]
     head = ("first eight samples", "player", "KID", "coverage", "copies", "images", "sampling")
-    return "\n\n".join([*said, _table(head, lines)])
+    minutes = {row["minutes"] for seeds in standing.values() for row in seeds}  # one, or none without rows
+    return "\n\n".join([*map(PEERS.format, minutes), _table(head, lines)])
 
 
 def _unchanged(name: str, runs: Runs) -> Runs:
-    """An experiment's runs, oldest first: those as it was meant, or where there are none, those that were changed."""
+    """An experiment's runs, oldest first: those with its own parameters, or where there are none, all."""
     mine = sorted((run for run in runs if run[1]["experiment"] == name), key=lambda run: run[1]["started"])
     return [run for run in mine if not run[1].get("changed")] or mine
 
 
 def _same_settings(one: dict, other: dict) -> bool:
-    """Whether runs differ in no parameter that both have but the seed and the device: defaults change with commits."""
+    """Whether two runs agree in all parameters that both have, but seed and device: defaults change with commits."""
     mine, theirs = one["parameters"], other["parameters"]
     return all(mine[key] == theirs[key] for key in (mine.keys() & theirs.keys()) - {"seed", "device"})
 
@@ -105,25 +107,23 @@ def log(runs: Runs) -> str:
 
 
 def page(folder: Path, record: dict) -> str:
-    """All about one run."""
-    known = experiments.load().get(record["experiment"])
-    about = [known.finding, known.about, known.source] if known else []
-    pictures = sorted((path.name for path in folder.iterdir() if path.suffix in (".png", ".gif")), key=_first)
+    """The page of one run."""
+    one = experiments.load().get(record["experiment"], REMOVED)
     data, facts = record["data"], {"status": record["status"], "commit": record["commit"], "dirty": dirty(record)}
     facts |= {"data": f"{data['selection']}, {data['images']:,} images, sha256 {data['sha256'][:12]}"}
     facts |= {key: record[key] for key in ("started", "device", "steps", "images_seen", "images_per_second")}
     facts |= {"time": _clock(record["seconds"]), "versions": ", ".join(map(" ".join, record["versions"].items()))}
-    changed = {**(known.parameters if known else {}), **record.get("changed", {})}
+    changed = {**one.parameters, **record.get("changed", {})}
     settings = [
         [key, f"**{_plain(value)}**" if key in changed else _plain(value)]
         for key, value in record["parameters"].items()
     ]
-    networks = [[name, *_design(one)] for name, one in record["architecture"].items()]
+    networks = [[name, *_design(network)] for name, network in record["architecture"].items()]
     parts = [
         f"# {record['experiment']}, seed {record['seed']}",
-        " ".join(f"{text[0].upper()}{text[1:].rstrip('.')}." for text in about if text),
+        " ".join(f"{text[0].upper()}{text[1:].rstrip('.')}." for text in (one.finding, one.about, one.source) if text),
         "[Record](record.json), [notebook](notebook.ipynb), [metrics](metrics.jsonl), [all runs](../README.md)",
-        *(f'<img src="{name}" alt="{name}">' for name in pictures),
+        *(f'<img src="{name}" alt="{name}">' for name in _pictures(folder, ".png", ".gif")),
         _table(("", ""), [[key, _plain(value)] for key, value in facts.items()]),
         "## Networks",
         _table(("network", "features", "kernels", "weights"), networks),
@@ -136,7 +136,7 @@ def page(folder: Path, record: dict) -> str:
 
 
 def gallery(runs: Runs) -> str:
-    """A page to filter and sort the runs on, which needs no server."""
+    """A page on which runs are filtered and sorted, without a server."""
     facts = []
     for folder, record in runs:
         scores = {name: record["scores"].get(name, {}) for name in TRUSTED}
@@ -145,11 +145,11 @@ def gallery(runs: Runs) -> str:
                 "folder": folder.name,
                 "experiment": record["experiment"],
                 "notebook": record["notebook"],
-                "about": getattr(experiments.load().get(record["experiment"]), "about", ""),
+                "about": experiments.load().get(record["experiment"], REMOVED).about,
                 "seed": record["seed"],
                 "status": record["status"],
                 "minutes": round(record["seconds"] / 60, 1),
-                "pictures": [path.name for path in sorted(folder.glob("*.png"), key=lambda path: _first(path.name))],
+                "pictures": _pictures(folder, ".png"),
                 **{f"kid {name}": one.get("kid") for name, one in scores.items()},
                 **{f"coverage {name}": one.get("coverage") for name, one in scores.items()},
             }
@@ -159,17 +159,17 @@ def gallery(runs: Runs) -> str:
 
 
 def _row(folder: Path, record: dict, link: str, seeds: list[dict]) -> list[str]:
-    """The cells of a run; `seeds` are the runs with its settings, of which the distances are told too."""
-    known, data, networks = experiments.load().get(record["experiment"]), record["data"], {}
-    for name, one in record["architecture"].items():
-        networks.setdefault(_design(one)[0].replace(" ", ""), []).append(SHORT.get(name, name))
-    told = {*SETTINGS, "beta1", "beta2", "steps", "eval_samples"}
-    given = [key for key in (known.parameters if known else {}) if key in record["parameters"] and key not in told]
+    """The cells of a run; `seeds` are the runs with its settings, itself included, whose spread of KID is shown."""
+    one, data, networks = experiments.load().get(record["experiment"], REMOVED), record["data"], {}
+    for name, network in record["architecture"].items():
+        networks.setdefault(_design(network)[0].replace(" ", ""), []).append(SHORT.get(name, name))
+    elsewhere = {*SETTINGS, "beta1", "beta2", "steps", "eval_samples"}
+    given = [key for key in one.parameters if key in record["parameters"] and key not in elsewhere]
     changes = [f"{key} {_plain(record['parameters'][key])}" for key in given]
     lines = [
         f"[**{record['experiment']}**]({link}/README.md) `{record['commit'][:7] or 'no commit'}`",
         *(f"**{mark}**" for mark in _marks(record)),
-        *([known.finding] if known and known.finding else []),
+        *([one.finding] if one.finding else []),
     ]
     design = [f"{' and '.join(names)} `{features}`" for features, names in networks.items()]
     took = f"{data['selection']}, {data['images']:,} images, {_clock(record['seconds'])}, {_device(record['device'])}"
@@ -179,21 +179,22 @@ def _row(folder: Path, record: dict, link: str, seeds: list[dict]) -> list[str]:
         *([f"changed: {', '.join(changes[:MOST])}{' …' if changes[MOST:] else ''}"] if changes else []),
     ]
     lines += [f"<sub>{line}</sub>" for line in small]
-    samples, losses = (f'<img src="{link}/{name}.png" width="{width}">' for name, width in WIDTHS.items())
+    samples = f'<img src="{link}/sample.png" width="{WIDTHS["samples"]}">'
+    losses = f'<img src="{link}/loss.png" width="{WIDTHS["losses"]}">'
     return [samples, "<br>".join(lines), losses]
 
 
 def _settings(parameters: dict) -> str:
-    """What every training has, in one line, but for what is off; the discriminator's rate only where it differs."""
+    """The common parameters that are not off, in one line; the discriminator's learning rate only where it differs."""
     same = parameters.get("learning_rate_d") == parameters.get("learning_rate_g")
     shown = {key: label for key, label in SETTINGS.items() if parameters.get(key) and not (same and key.endswith("_d"))}
-    told = [f"{label} {_plain(parameters[key])}" for key, label in shown.items()]
+    settings = [f"{label} {_plain(parameters[key])}" for key, label in shown.items()]
     betas = "/".join(_plain(parameters[key]) for key in ("beta1", "beta2") if key in parameters)
-    return ", ".join([*told, *([f"β {betas}"] if betas else [])])
+    return ", ".join([*settings, *([f"β {betas}"] if betas else [])])
 
 
 def _short_scores(seeds: list[dict]) -> list[str]:
-    """Distances with their interval, and of several seeds also the lowest and highest; what a task has beside them."""
+    """KID with its interval, coverage and near copies; the spread of KID over seeds; what a task has beside these."""
     seeds = [one for one in seeds if one["scores"]]
     if not seeds:
         return []
@@ -229,22 +230,21 @@ def _scores(scores: dict) -> list[str]:
 
 
 def _table(head: tuple[str, ...], rows: list[list[str]]) -> str:
-    """Markdown; a picture's column is kept as wide as it by spaces that do not break, or text would squeeze it."""
-    wide = dict(zip(("samples", "losses"), WIDTHS.values(), strict=True))
-    head = [f"{name}{'&nbsp;' * ((wide[name] - 60) // 5)}" if name in wide else name for name in head]
+    """A Markdown table; non-breaking spaces in the head keep columns of pictures as wide as these."""
+    head = [f"{name}{'&nbsp;' * ((WIDTHS[name] - 60) // 5)}" if name in WIDTHS else name for name in head]
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"|{'|'.join(str(cell).replace('|', '&#124;') for cell in line)}|" for line in lines)
 
 
 def _marks(record: dict) -> list[str]:
-    """What sets a run apart from its experiment as it was meant and as a commit holds it."""
+    """How a run differs from a finished run of its experiment with committed code."""
     marks = [record["status"]] if record["status"] != "finished" else []
     marks += ["dirty tree"] if dirty(record) else []
     return marks + [f"changed: {key} {_plain(value)}" for key, value in record.get("changed", {}).items()]
 
 
 def _design(network: dict) -> tuple[str, str, str]:
-    """Features, kernels and weights of a network, in words; what stands several times in a row is told once."""
+    """Features, kernels and number of weights of a network, as text; repeated values are counted."""
     kernels = network["kernels"][:1] if len(set(network["kernels"])) == 1 else network["kernels"]
     return _stack(network["features"]), _stack(kernels), f"{network['parameters']:,}"
 
@@ -256,14 +256,15 @@ def _stack(values: list[int]) -> str:
 
 
 def _device(device: str) -> str:
-    """`x86_64 CPU, 2 threads, AVX512, bf16` without what a reader of a table need not know."""
+    """`x86_64 CPU, 2 threads, AVX512, bf16` → `CPU, 2 threads, bf16`."""
     plain = device.replace("x86_64 ", "").replace(" 1 threads", " 1 thread")
     return ", ".join(part for part in plain.split(", ") if not part.startswith("AVX"))
 
 
-def _first(name: str) -> tuple[bool, bool, str]:
-    """Samples first, then losses, then other pictures by name."""
-    return name != "sample.png", name != "loss.png", name
+def _pictures(folder: Path, *kinds: str) -> list[str]:
+    """Pictures in a run's folder: samples, losses, then others by name."""
+    names = (path.name for path in folder.iterdir() if path.suffix in kinds)
+    return sorted(names, key=lambda name: (name != "sample.png", name != "loss.png", name))
 
 
 def _link(folder: Path) -> str:
@@ -281,7 +282,7 @@ def _clock(seconds: float) -> str:
 
 
 def updated(readme: Path = README, results: Path = RESULTS) -> dict[Path, tuple[str, str]]:
-    """Every page that is made from the run folders, as it is and as they would have it."""
+    """The present and the new text of every page that is made from the run folders."""
     runs = kept(results)
     old = new = readme.read_text(encoding="utf-8")
     for part, rows in zip(PARTS, (table(runs), peers(results / league.LEAGUE.name)), strict=True):
@@ -296,5 +297,5 @@ def updated(readme: Path = README, results: Path = RESULTS) -> dict[Path, tuple[
 
 
 def marks(part: str) -> tuple[str, str]:
-    """The lines of the README between which this part stands."""
+    """The lines of the README before and after this part."""
     return f"<!-- {part}: begin (python -m emoji_lib table) -->", f"<!-- {part}: end -->"

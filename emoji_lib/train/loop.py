@@ -117,4 +117,4 @@ def finish(run, state: State, batch_size: int, monitor) -> None:
     if monitor and monitor.collapsed:
         print(f"collapsed by step {state.step:,}: see the trace of coverage and diversity", flush=True)
         facts["collapsed"] = True
-    run.trained(**facts)
+    run.note(**facts)

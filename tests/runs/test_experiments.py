@@ -1,5 +1,8 @@
 import ast
+import io
+import tokenize
 
+import nbformat
 import pytest
 
 from emoji_lib import BadInput
@@ -11,10 +14,21 @@ DESIGNED = {"selection", "features", "epochs", "steps", "batch_size", "learning_
 DESIGNED |= {"beta1", "beta2", "seed", "device"}
 
 
+def comments(path) -> list[str]:
+    """The comment of each parameter of a notebook, on the line where its default ends."""
+    cells = nbformat.read(path, 4).cells
+    (source,) = (cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    found = {token.start[0]: token.string.strip("# ") for token in tokens if token.type == tokenize.COMMENT}
+    parameters = (node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign))
+    return [found.get(node.value.end_lineno, "") for node in parameters]
+
+
 def test_every_training_notebook_has_the_common_parameters_and_says_what_each_is():
     for experiment in experiments.load().values():
         known = experiments.parameters_of(experiment.path)
-        assert all(parameter.about for parameter in known.values()), experiment.notebook
+        assert all(comments(experiment.path)), experiment.notebook
+        assert len(comments(experiment.path)) == len(known)
         if "epochs" in known:  # it trains
             assert known.keys() >= DESIGNED, experiment.notebook
 

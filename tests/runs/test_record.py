@@ -26,7 +26,7 @@ def fill(run):
     for step in (1, 2):
         run.log(step, {"loss_g": 0.5, "loss_d": 1.5, "real": 0.0, "fake": 0.1})
     run.picture("loss.png", plots.loss_curves(run.rows))
-    run.trained(steps=2, images_seen=64, images_per_second=10.0)
+    run.note(steps=2, images_seen=64, images_per_second=10.0)
     run.weights(generator, faces)
     return run.picture("sample.png", plots.contact_sheet(faces.images[:48], faces.premultiplied))
 

@@ -48,7 +48,7 @@ class Notes:
     def checkpoint(self, step, state):
         self.state = state
 
-    def trained(self, **facts):
+    def note(self, **facts):
         self.facts = facts
 
 

@@ -29,7 +29,7 @@ class Nowhere:
     def checkpoint(self, step, state):
         self.state = state
 
-    def trained(self, **facts): ...
+    def note(self, **facts): ...
 
 
 def train(kind: str, system=gan.GAN) -> tuple[gan.GAN, Nowhere]:
