@@ -98,7 +98,7 @@ class Generator(Latents, nn.Module):
         latent: int = 100,
         *,
         layers: int = 12,
-        fields: str = "fine",
+        fields: str = "bounded",
         masks: str = "softmax",
         sharpness: float = 2.0,
         colour_latent: int = 0,
