@@ -169,6 +169,8 @@ def test_killed_at_random_moments(kills, tmp_path):
     for _ in range(kills):
         process = start(folder, steps, checkpoint_every=0.0)
         assert process.stdout.readline() == "training\n", process.stderr.read()
+        while not Checkpoints(folder).paths() and process.poll() is None:
+            time.sleep(0.01)  # on a busy machine the first checkpoint takes longer than any of the pauses
         time.sleep(chance.uniform(0, 0.5))
         process.kill()
         process.communicate()
