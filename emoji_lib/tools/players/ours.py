@@ -27,8 +27,9 @@ def system(design: str, seed: int) -> GAN:
     if design == "improved":
         generator = dcgan.Generator(FEATURES, **dcgan.IMPROVED)
         return GAN(generator, discriminator, **IMPROVED, augment=augment, seed=seed)
-    generator = layered.Generator(FEATURES, fields="fine")
-    return LayeredGAN(generator, discriminator, **IMPROVED, augment=augment, seed=seed)
+    generator = layered.Generator(FEATURES)
+    settings = IMPROVED | {"learning_rate_g": 8e-4}
+    return LayeredGAN(generator, discriminator, **settings, augment=augment, seed=seed)
 
 
 turn = clock.Turn("design")
