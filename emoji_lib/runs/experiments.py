@@ -117,7 +117,10 @@ def load() -> dict[str, Experiment]:
         raise BadInput(f"{path} holds no experiments: it needs entries such as `01-quick: {{notebook: 01_baseline}}`")
     found = {}
     for name, entry in entries.items():
-        found |= _rows(name, entry, path) if isinstance(entry, dict) and "sweep" in entry else {name: entry}
+        rows = _rows(name, entry, path) if isinstance(entry, dict) and "sweep" in entry else {name: entry}
+        if twice := rows.keys() & found.keys():
+            raise BadInput(f"{path}: {min(twice)} is an entry and a row of a sweep; rename the entry")
+        found |= rows
     return {name: _experiment(name, entry, path) for name, entry in found.items()}
 
 

@@ -59,6 +59,8 @@ def test_an_entry_that_stands_twice_or_is_malformed_is_refused(tmp_path, monkeyp
     refused = {
         "a: {notebook: x}\na: {notebook: y}": "a stands twice",
         "a: {notebook: x, search: 3}": "a needs a notebook",
+        "a: {notebook: x, sweep: [{b: 1}]}\na-1: {notebook: x}": "a-1 is an entry and a row of a sweep",
+        "a-1: {notebook: x}\na: {notebook: x, sweep: [{b: 1}]}": "a-1 is an entry and a row of a sweep",
     }
     refused |= dict.fromkeys(
         (f"a: {{notebook: x, seeds: {seeds}}}" for seeds in ("many", 0, -1, 1.5)), "a needs a notebook"
