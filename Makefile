@@ -12,8 +12,8 @@ help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  more commands: $(PY) -m emoji_lib --help"
 
-run: $(READY)  ## train the improved GAN on emoji faces and say where its pictures are (NAME=… for another experiment)
-	$(PY) -m emoji_lib run $(or $(NAME),02-quick)
+run: $(READY)  ## train the layered GAN on emoji faces and say where its pictures are (NAME=… for another experiment)
+	$(PY) -m emoji_lib run $(or $(NAME),08-quick)
 
 test: $(EXTRAS)  ## style, tests, and every notebook at smoke size
 	$(PY) -m ruff check . && $(PY) -m ruff format --check .
