@@ -15,7 +15,6 @@ from emoji_lib.train.loop import State
 from emoji_lib.train.observers import Rates
 
 FEATURES = 32
-BATCH = {"layered": 16}  # and 32
 IMPROVED = {"loss": "softmax", "learning_rate_g": 4e-4, "learning_rate_d": 4e-4, "ema": 0.998}
 DECAY = {"layered": 0.5}  # the last fraction of the time, over which learning rates fall
 
@@ -35,7 +34,7 @@ def system(design: str, seed: int) -> GAN:
 
 turn = clock.Turn("design")
 machine.pick("cpu")
-batch = BATCH.get(turn.design, 32)
+batch = 16 if turn.design == "layered" else 32
 batches = Batches(emoji.load(f"{turn.data}/").images, batch, turn.seed)
 trained, state = system(turn.design, turn.seed), State()
 rates = Rates(trained, 1, DECAY.get(turn.design, 0.0))  # of one step, the whole time
