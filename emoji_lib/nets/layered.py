@@ -158,11 +158,43 @@ class Generator(Latents, nn.Module):
         return torch.randn(n, self.options["latent"], generator=rng, device=rng.device)
 
 
+class BatchDeviations(nn.Module):
+    """`[N, C, H, W]` → `[N, C + maps, H, W]`: what comes in, and how much the batch varies, the same for each image.
+
+    Each map is the mean of the standard deviations over the batch of a group of C / maps features (minibatch standard
+    deviation, Karras et al. 2018, section 3; differs: one number for all features and places there). Distributed
+    processes each see their own part of a batch.
+    """
+
+    def __init__(self, maps: int):
+        super().__init__()
+        self.maps = maps
+
+    def forward(self, features: Tensor) -> Tensor:
+        features = features.float()
+        deviations = (features.var(0, unbiased=False) + 1e-8).sqrt().unflatten(0, (self.maps, -1)).mean(1)
+        return torch.cat((features, deviations.expand(len(features), -1, -1, -1)), 1)
+
+
 @register
 class Discriminator(dcgan.Discriminator):
-    """As `dcgan.Discriminator`, with a blur before each strided convolution but the first."""
+    """As `dcgan.Discriminator`, whose last layer also sees how much the batch varies: `deviations` maps, or none.
 
-    def __init__(self, features: int = 64, channels: int = 4, **design):
+    So it can tell a batch in which a kind of picture is missing. `antialias` blurs what each strided convolution but
+    the first takes in.
+    """
+
+    def __init__(
+        self, features: int = 64, channels: int = 4, *, deviations: int = 16, antialias: bool = False, **design
+    ):
         super().__init__(features, channels, **design)
-        for block in self.layers[1:]:
-            block.insert(0, Blur())
+        if deviations < 0 or (deviations and 8 * features % deviations):
+            raise BadInput(f"deviations {deviations} does not divide the {8 * features} features of the last layer")
+        if antialias:
+            for block in self.layers[1:]:
+                block.insert(0, Blur())
+        if deviations:
+            self.layers.append(BatchDeviations(deviations))
+            bias = self.head.bias is not None
+            self.head = type(self.head)(8 * features + deviations, 1, *dcgan.STAGES[0], bias=bias)
+            initialise(self.head, design.get("init", "normal"))

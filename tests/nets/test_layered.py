@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from emoji_lib import BadInput
-from emoji_lib.nets import layered
+from emoji_lib.nets import dcgan, layered
 
 
 def generator(**options) -> layered.Generator:
@@ -107,6 +107,33 @@ def test_a_colour_latent_recolours_and_leaves_the_shape():
 def test_options_that_cannot_be_are_named(options, says):
     with pytest.raises(BadInput, match=says):
         layered.Generator(2, **options)
+
+
+@pytest.mark.parametrize("deviations", [-1, 7, 64])
+def test_deviations_that_do_not_divide_the_features_are_named(deviations):
+    with pytest.raises(BadInput, match=f"deviations {deviations} does not divide the 32 features"):
+        layered.Discriminator(4, deviations=deviations)
+
+
+def test_deviations_are_means_over_groups_of_features():
+    """Written out: three images, six features in two groups, one place each."""
+    features = torch.randn(3, 6, 1, 1, generator=torch.Generator().manual_seed(0))
+    seen = layered.BatchDeviations(2)(features)
+    apart = [
+        torch.stack([(one - one.mean()).square().mean().sqrt() for one in features[:, k : k + 3, 0, 0].T]).mean()
+        for k in (0, 3)
+    ]
+    torch.testing.assert_close(seen[:, :6], features)
+    torch.testing.assert_close(seen[:, 6:, 0, 0], torch.stack(apart).expand(3, 2))
+
+
+def test_only_with_deviations_is_an_image_seen_beside_the_others():
+    images = torch.randn(3, 4, 72, 72, generator=torch.Generator().manual_seed(0))
+    for deviations in (0, 16):
+        torch.manual_seed(0)
+        network = layered.Discriminator(4, deviations=deviations, **dcgan.IMPROVED).eval()
+        alone = network(images[:1].expand(3, -1, -1, -1))[0]
+        assert torch.isclose(network(images)[0], alone, atol=1e-6) == (deviations == 0)
 
 
 def test_blurring_is_the_binomial_filter_and_leaves_flat_maps():

@@ -23,13 +23,12 @@ def system(design: str, seed: int) -> GAN:
     torch.manual_seed(seed)
     if design == "baseline":
         return GAN(dcgan.Generator(FEATURES), dcgan.Discriminator(FEATURES), loss="bce", seed=seed)
-    discriminator, augment = dcgan.Discriminator(FEATURES, **dcgan.IMPROVED), ShiftAndFlip(0.8)
+    settings = IMPROVED | {"augment": ShiftAndFlip(0.8), "seed": seed}
     if design == "improved":
-        generator = dcgan.Generator(FEATURES, **dcgan.IMPROVED)
-        return GAN(generator, discriminator, **IMPROVED, augment=augment, seed=seed)
-    generator = layered.Generator(FEATURES)
-    settings = IMPROVED | {"learning_rate_g": 8e-4}
-    return LayeredGAN(generator, discriminator, **settings, augment=augment, seed=seed)
+        networks = dcgan.Generator(FEATURES, **dcgan.IMPROVED), dcgan.Discriminator(FEATURES, **dcgan.IMPROVED)
+        return GAN(*networks, **settings)
+    networks = layered.Generator(FEATURES), layered.Discriminator(FEATURES, **dcgan.IMPROVED)
+    return LayeredGAN(*networks, **settings | {"learning_rate_g": 8e-4, "mixing_weight": 0.1})
 
 
 turn = clock.Turn("design")
