@@ -101,14 +101,16 @@ def evaluate(shown: Views, reference: Reference) -> dict:
         left_out |= dict.fromkeys(SIZED, f"needs {LEARNED} real pictures, there are {known}")
     for name, (real, real_alpha) in reference.features.items():
         fake, fake_alpha = features(name, shown)
-        one = {}
+        one, standard = {}, standardised(real, fake)
         if "kid" not in left_out:
-            one |= scores.kid(*standardised(real, fake))
+            one |= scores.kid(*standard)
             if fake_alpha is not None:
                 alpha = scores.kid(*standardised(real_alpha, fake_alpha))
                 one |= {key.replace("kid", "kid_alpha"): value for key, value in alpha.items()}
         if "vendi" not in left_out:
-            one |= _sized(*standardised(real, fake))
+            one |= _sized(*standard)
+        if "kid" not in left_out and name == "groups":
+            result["mixture"] = _mixture(reference.learned, *standard)
         if "inception" not in left_out and name == "groups":
             odds = _group_classifier().predict_proba(_with_bias(fake))
             result["inception"] = scores.inception(torch.from_numpy(odds))
@@ -129,6 +131,14 @@ def _sized(real: Tensor, fake: Tensor) -> dict[str, float]:
         one = {"frechet": scores.frechet(real, some)} | scores.manifold(some_real, some)
         found.append(one | {"vendi": scores.vendi(some), "spread": scores.spread(some)})
     return {name: sum(one[name] for one in found) / DRAWS for name in SIZED}
+
+
+def _mixture(learned: emoji.EmojiSet, real: Tensor, fake: Tensor) -> dict[str, dict[str, float]]:
+    """The share of `samples` whose nearest real picture is of each group, and of `real` ones; or of subgroups."""
+    kind = "group" if len(learned.labels("group")[0]) > 1 else "subgroup"
+    names, labels = learned.labels(kind)
+    shares = {"samples": labels[torch.cdist(fake, real).argmin(1)], "real": labels}
+    return {key: {name: (of == k).mean().item() for k, name in enumerate(names)} for key, of in shares.items()}
 
 
 @cache

@@ -46,8 +46,16 @@ def notes(rows: dict[str, dict]) -> str:
         f"{name}: {found['samples']:,} pictures against {found['reference_images']:,} of {found['reference']!r}",
         "KID: 0 is real, ± is the 95% interval. memorised: unseen pictures have 0.05, copies 1.",
         agreement(rows),
+        *([mixture(found["mixture"])] if "mixture" in found else []),
     ]
     return "\n".join(lines + [f"left out: {score} ({reason})" for score, reason in found["left_out"].items()])
+
+
+def mixture(found: dict[str, dict[str, float]]) -> str:
+    """What is drawn how often, the most frequent kind of real picture first."""
+    kinds = sorted(found["real"], key=found["real"].get, reverse=True)
+    parts = (f"{kind} {found['samples'][kind]:.0%} (real {found['real'][kind]:.0%})" for kind in kinds)
+    return f"by nearest real picture: {', '.join(parts)}"
 
 
 def text(rows: dict[str, dict]) -> str:

@@ -75,6 +75,15 @@ def test_the_inception_score_is_that_of_the_runs_kept_so_far(rows):
     assert 1 < rows["ten"]["inception"] < rows["copies"]["inception"] < 10
 
 
+def test_what_is_drawn_how_often_is_seen(rows, reference, copies):
+    real = rows["copies"]["mixture"]["real"]
+    assert sum(real.values()) == pytest.approx(1, abs=1e-3)
+    for group, share in rows["copies"]["mixture"]["samples"].items():  # the nearest picture of a copy is itself
+        assert share == pytest.approx(real[group], abs=0.08)
+    flags = reference.learned.images[[one.group == "Flags" for one in reference.learned.emoji]][:100]
+    assert protocol.evaluate(reference.seen(flags), reference)["mixture"]["samples"]["Flags"] == 1
+
+
 def test_a_second_time_gives_the_same(reference, copies, rows):
     assert protocol.evaluate(reference.seen(copies), reference) == rows["copies"]
 
