@@ -8,6 +8,11 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
+def setting(value) -> str:
+    """A parameter's value, a number without needless digits: `0.0002`, `16`, `softmax`."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def kid(scores: dict, key: str = "kid") -> str:
     """`0.123 ±0.012`, with half of the 95% interval."""
     if key not in scores:

@@ -12,7 +12,7 @@ from emoji_lib import BadInput
 from emoji_lib.data.emoji import ROOT
 from emoji_lib.measure.features import ENCODERS, TRUSTED
 from emoji_lib.measure.text_match import KINDS
-from emoji_lib.numbers import kid, number, spread
+from emoji_lib.numbers import kid, number, setting, spread
 from emoji_lib.runs import experiments, league
 from emoji_lib.runs.record import GOOD, RESULTS, dirty, runs_in
 
@@ -272,7 +272,7 @@ def _link(folder: Path) -> str:
 
 
 def _plain(value) -> str:
-    text = f"{value:g}" if isinstance(value, float) else str(value)
+    text = setting(value)
     return html.escape(text, quote=False) if "<" in text else text
 
 

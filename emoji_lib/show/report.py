@@ -8,7 +8,7 @@ import pandas as pd
 from emoji_lib import BadInput
 from emoji_lib.measure.features import ENCODERS, TRUSTED
 from emoji_lib.measure.text_match import KINDS
-from emoji_lib.numbers import kid, number, spread
+from emoji_lib.numbers import kid, number, setting, spread
 
 SCORES = ("coverage", "precision", "recall", "vendi", "density", "frechet")  # beside the KID; the first four fit a page
 TITLES = {"vendi": "Vendi", "frechet": "FD"}  # where they differ from the key
@@ -144,7 +144,7 @@ def sweep_table(rows: list) -> pd.DataFrame:
     table, keys = {}, _swept(rows)
     for row, folder, record in rows:
         found = {name: record["scores"].get(name, {}) for name in TRUSTED}
-        cells = table[row.name.rsplit("-", 1)[1]] = {key: _setting(record["parameters"].get(key)) for key in keys}
+        cells = table[row.name.rsplit("-", 1)[1]] = {key: setting(record["parameters"].get(key)) for key in keys}
         cells |= {"state": record["status"], "last loss D, G": _last_losses(folder)}
         cells |= {f"KID {name}": kid(one) for name, one in found.items()}
         cells |= {f"coverage {name}": number(one.get("coverage")) for name, one in found.items()}
@@ -161,10 +161,6 @@ def variations(runs: pd.DataFrame) -> pd.DataFrame:
             cells[title, encoder] = spread((values if key == "kid" else values.round(2)).tolist())
         cells["pixels", "near copies"] = spread(mine["scores.memorised"].dropna().round(2).tolist())
     return _frame(table)
-
-
-def _setting(value) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _last_losses(folder: Path) -> str:
