@@ -185,7 +185,7 @@ class Discriminator(dcgan.Discriminator):
     """
 
     def __init__(
-        self, features: int = 64, channels: int = 4, *, deviations: int = 16, antialias: bool = False, **design
+        self, features: int = 64, channels: int = 4, *, deviations: int = 0, antialias: bool = False, **design
     ):
         super().__init__(features, channels, **design)
         if deviations < 0 or (deviations and 8 * features % deviations):

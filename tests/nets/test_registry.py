@@ -30,7 +30,7 @@ SMALL = {
         {"features": 2, "layers": 3, "latent": 5, "fields": "coarse", "masks": "over", "colour_latent": 2},
         {"features": 2, "layers": 3, "latent": 5, "fields": "transposed"},
     ],
-    "layered.Discriminator": [{"features": 4, **dcgan.IMPROVED}, {"features": 3, "deviations": 0, "antialias": True}],
+    "layered.Discriminator": [{"features": 4, "deviations": 16, **dcgan.IMPROVED}, {"features": 3, "antialias": True}],
     "listed.Listed": [{"layers": ["Linear(in_features=5, out_features=4, bias=True)", "Tanh()"]}],
 }
 

@@ -17,7 +17,10 @@ gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def system(loss, device):
     torch.manual_seed(0)
     if loss == "layers":
-        networks = layered.Generator(4, layers=5, fields="fine"), layered.Discriminator(8, **dcgan.IMPROVED)
+        networks = (
+            layered.Generator(4, layers=5, fields="fine"),
+            layered.Discriminator(8, deviations=16, **dcgan.IMPROVED),
+        )
         settings = {"mixing_weight": 0.3, "ema": 0.9, "augment": ShiftAndFlip(0.8, warp=0.1)}
         return LayeredGAN(*networks, loss="softmax", device=device, seed=1, **settings)
     options = dcgan.IMPROVED if loss == "softmax" else {}

@@ -17,7 +17,7 @@ REAL = torch.rand(4, 4, 72, 72, generator=torch.Generator().manual_seed(4)) * 2 
 def system(norm="none", **settings) -> LayeredGAN:
     torch.manual_seed(0)
     generator = layered.Generator(2, 5, layers=3, fields="fine")
-    return LayeredGAN(generator, layered.Discriminator(4, **dcgan.IMPROVED | {"norm": norm}), **settings)
+    return LayeredGAN(generator, layered.Discriminator(4, deviations=16, **dcgan.IMPROVED | {"norm": norm}), **settings)
 
 
 def descend(optimizer, network, loss):
