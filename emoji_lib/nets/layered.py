@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from emoji_lib import BadInput
 from emoji_lib.nets import dcgan
-from emoji_lib.nets.layers import Latents, check, choose, initialise
+from emoji_lib.nets.layers import Latents, ReplicatePad, check, choose, initialise
 from emoji_lib.nets.registry import register
 
 NATIVE = 72  # pixels a side that training sees
@@ -36,28 +36,27 @@ class Blur(nn.Module):
     """The binomial filter (1 2 1)² / 16 on `[N, C, H, W]` (Zhang 2019), which removes a checkerboard of pixels."""
 
     def forward(self, maps: Tensor) -> Tensor:
-        for axis in (2, 3):
-            size = maps.shape[axis]
-            padded = torch.cat((maps.narrow(axis, 0, 1), maps, maps.narrow(axis, size - 1, 1)), axis)
-            maps = (padded.narrow(axis, 0, size) + 2 * maps + padded.narrow(axis, 2, size)) / 4
-        return maps
+        line = maps.new_full((3,), 0.25)
+        line[1] = 0.5  # not from a list, which CUDA graphs cannot copy to the device
+        kernel = torch.outer(line, line).expand(maps.shape[1], 1, 3, 3)
+        return F.conv2d(ReplicatePad.apply(maps), kernel, groups=maps.shape[1])
 
 
-def coarse(latent: int, features: int, layers: int) -> nn.Sequential:
+def coarse(latent: int, features: int, layers: int, enlarge: str = "nearest") -> nn.Sequential:
     """Fields of 36×36, enlarged by nearest neighbours and a convolution each time (Odena et al. 2016)."""
     widths = (8 * features, 4 * features, 2 * features, 2 * features, layers)
     first, second, third, last = (nn.Conv2d(*pair, 3, padding=1) for pair in pairwise(widths))
     dense = (nn.Linear(latent, widths[0] * 81), nn.Unflatten(1, (widths[0], 9, 9)), nn.GELU())
-    enlarged = (nn.Upsample(scale_factor=2), second, nn.GELU(), nn.Upsample(scale_factor=2), third, nn.GELU())
-    return nn.Sequential(*dense, first, nn.GELU(), *enlarged, last)
+    twice = [nn.Upsample(scale_factor=2, mode=enlarge) for _ in range(2)]
+    return nn.Sequential(*dense, first, nn.GELU(), twice[0], second, nn.GELU(), twice[1], third, nn.GELU(), last)
 
 
-def fine(latent: int, features: int, layers: int) -> nn.Sequential:
+def fine(latent: int, features: int, layers: int, enlarge: str = "nearest") -> nn.Sequential:
     """Fields of 72×72 by sub-pixel convolution (Shi et al. 2016), which draws finer strokes, and a blur.
 
     Without the blur the generator mixes two layers in a checkerboard to imitate a colour that neither has.
     """
-    return nn.Sequential(coarse(latent, features, 4 * layers), nn.PixelShuffle(2), Blur())
+    return nn.Sequential(coarse(latent, features, 4 * layers, enlarge), nn.PixelShuffle(2), Blur())
 
 
 class PixelNorm(nn.Module):
@@ -68,9 +67,17 @@ class PixelNorm(nn.Module):
         return fields * (fields.square().mean(1, keepdim=True) + 1e-8).rsqrt()
 
 
-def bounded(latent: int, features: int, layers: int) -> nn.Sequential:
+def bounded(latent: int, features: int, layers: int, enlarge: str = "nearest") -> nn.Sequential:
     """Fine fields that cannot grow: edges stay soft enough to tell the generator where to move them."""
-    return nn.Sequential(*fine(latent, features, layers), PixelNorm())
+    return nn.Sequential(*fine(latent, features, layers, enlarge), PixelNorm())
+
+
+def smooth(latent: int, features: int, layers: int) -> nn.Sequential:
+    """Bounded fields whose coarse maps are enlarged linearly, so that the grids of 9 and 18 leave no dots in fills.
+
+    That is nearest neighbours and the blur above in one (Karras et al. 2019, section 2).
+    """
+    return bounded(latent, features, layers, "bilinear")
 
 
 def transposed(latent: int, features: int, layers: int) -> nn.Sequential:
@@ -79,17 +86,17 @@ def transposed(latent: int, features: int, layers: int) -> nn.Sequential:
     return nn.Sequential(nn.Unflatten(1, (latent, 1, 1)), *pixels[:-1], pixels[-1][0])  # without its tanh
 
 
-FIELDS = {"coarse": coarse, "fine": fine, "bounded": bounded, "transposed": transposed}
+FIELDS = {"coarse": coarse, "fine": fine, "bounded": bounded, "smooth": smooth, "transposed": transposed}
 
 
 @register
 class Generator(Latents, nn.Module):
     """Latents `[N, latent]` → premultiplied RGBA `[N, 4, size, size]` in −1..1: Σₖ mₖ cₖ over `layers`.
 
-    The masks m come from fields of a kind (`coarse`, `fine`, `bounded` or `transposed`) times `sharpness`, by `masks`
-    (`softmax` or `over`). The colours c `[N, K, 4]` come from the whole latent, or with a `colour_latent` from the last
-    so many of its numbers, on which the fields then do not depend; layer 0 is transparent, the others opaque. A size
-    above 72 enlarges the fields and sharpens them as much, so that edges stay a pixel wide; no pixel is enlarged.
+    The masks m come from fields of a kind (of `FIELDS`) times `sharpness`, by `masks` (`softmax` or `over`). The
+    colours c `[N, K, 4]` come from the whole latent, or with a `colour_latent` from the last so many of its numbers, on
+    which the fields then do not depend; layer 0 is transparent, the others opaque. A size above 72 enlarges the fields
+    and sharpens them as much, so that edges stay a pixel wide; no pixel is enlarged.
     """
 
     def __init__(

@@ -82,7 +82,9 @@ class Latents:
         return -(-n // some) * some
 
 
-class _ReplicatePad(torch.autograd.Function):
+class ReplicatePad(torch.autograd.Function):
+    """`[N, C, H, W]` → `[N, C, H + 2, W + 2]`: the outermost pixels once more, in the same memory layout."""
+
     @staticmethod
     def forward(ctx, images: Tensor) -> Tensor:
         n, c, h, w = images.shape
@@ -119,7 +121,7 @@ class ReplicateConv2d(nn.Conv2d):
 
     def forward(self, images: Tensor) -> Tensor:
         for _ in range(self.padding[0]):
-            images = _ReplicatePad.apply(images)
+            images = ReplicatePad.apply(images)
         return nn.functional.conv2d(images, exact(self), self.bias, self.stride, 0, self.dilation, self.groups)
 
 

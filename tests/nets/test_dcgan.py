@@ -96,8 +96,8 @@ def test_the_improved_discriminator_has_the_numbers_of_the_sources_listing():
 
 def test_replicate_padding_has_first_and_second_derivatives():
     images = torch.randn(2, 2, 3, 4, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(layers._ReplicatePad.apply, (images,))
-    assert torch.autograd.gradgradcheck(lambda x: layers._ReplicatePad.apply(x) ** 3, (images,))
+    assert torch.autograd.gradcheck(layers.ReplicatePad.apply, (images,))
+    assert torch.autograd.gradgradcheck(lambda x: layers.ReplicatePad.apply(x) ** 3, (images,))
 
 
 def test_bad_options_are_named():

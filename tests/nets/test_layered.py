@@ -100,7 +100,7 @@ def test_a_colour_latent_recolours_and_leaves_the_shape():
         ({"layers": 1}, "layers 1"),
         ({"sharpness": 0.0}, "sharpness 0.0"),
         ({"latent": 6, "colour_latent": 6}, "colour_latent 6.*under 6"),
-        ({"fields": "smooth"}, "unknown fields 'smooth': coarse, fine, bounded, transposed"),
+        ({"fields": "sharp"}, "unknown fields 'sharp': coarse, fine, bounded, smooth, transposed"),
         ({"masks": "soft"}, "unknown masks 'soft': softmax, over"),
     ],
 )

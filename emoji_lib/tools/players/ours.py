@@ -27,7 +27,8 @@ def system(design: str, seed: int) -> GAN:
     if design == "improved":
         networks = dcgan.Generator(FEATURES, **dcgan.IMPROVED), dcgan.Discriminator(FEATURES, **dcgan.IMPROVED)
         return GAN(*networks, **settings)
-    networks = layered.Generator(FEATURES), layered.Discriminator(FEATURES, deviations=16, **dcgan.IMPROVED)
+    discriminator = layered.Discriminator(FEATURES, deviations=16, **dcgan.IMPROVED)
+    networks = layered.Generator(FEATURES, fields="smooth"), discriminator
     return LayeredGAN(*networks, **settings | {"learning_rate_g": 8e-4, "mixing_weight": 0.1})
 
 
