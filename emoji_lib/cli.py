@@ -159,7 +159,7 @@ def store(runs: Runs) -> None:
         print(f"stored {runner.shown(runner.store(find_run(given, 'notebook.ipynb')))}")
 
 
-@command("sample 02-quick --n 16 --seed 0 --out faces")
+@command("sample 08-quick --n 16 --seed 0 --out faces")
 def sample(
     run: Run = "best",
     n: N = 16,
@@ -256,7 +256,7 @@ def translate(images: Faces, run: Weights = "07-long", out: Out = Path("cartoons
     _show({"run": folder.name, "translations": pairs}, as_json, lines)
 
 
-@command("evaluate 02-quick --panel neighbours.png")
+@command("evaluate 08-quick --panel neighbours.png")
 def evaluate(
     target: Annotated[str, typer.Argument(metavar="TARGET", help="a run, an experiment, or a folder of PNGs")],
     reference: Annotated[str, typer.Option(help="real pictures (default: what the run learned from; all:train)")] = "",

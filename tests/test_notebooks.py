@@ -15,7 +15,7 @@ from emoji_lib.train import losses
 
 NOTEBOOKS = sorted(experiments.NOTEBOOKS.glob("*.ipynb"))
 SMOKE = {"features": 4, "steps": 3, "batch_size": 4, "eval_samples": 9, "selection": "faces"}
-SMOKE |= {"runs": "02-quick", "today_steps": 3, "projection_steps": 3, "pca_samples": 50}
+SMOKE |= {"runs": "08-quick", "today_steps": 3, "projection_steps": 3, "pca_samples": 50}
 SMOKE_OF = {"07_memoji_cyclegan": {"selection": "twemoji", "cartoons": "avatars:60", "eval_samples": 60}}
 WITHOUT = ("-p", "no:cacheprovider", "-p", "no:faulthandler")  # plugins that a pytest within pytest must leave alone
 PACKAGE = experiments.ROOT / "emoji_lib"
