@@ -52,7 +52,7 @@ def notes(rows: dict[str, dict]) -> str:
 
 
 def mixture(found: dict[str, dict[str, float]]) -> str:
-    """What is drawn how often, the most frequent kind of real picture first; kinds under half a percent are left out."""
+    """What is drawn how often, the most frequent kind of real picture first, without those under half a percent."""
     often = [kind for kind, real in found["real"].items() if max(real, found["samples"][kind]) >= 0.005]
     kinds = sorted(often, key=found["real"].get, reverse=True)
     parts = (f"{kind} {found['samples'][kind]:.0%} (real {found['real'][kind]:.0%})" for kind in kinds)
