@@ -91,6 +91,15 @@ def kept(tmp_path, network, **facts):
     return run
 
 
+def test_shades_that_enlarging_would_lose_are_said(tmp_path, capsys):
+    """A generator whose layers mix, and one with masks of 0 and 1."""
+    for sharpness, warned in ((0.01, True), (1e9, False)):
+        run = kept(tmp_path, layered.Generator(2, 5, layers=3, sharpness=sharpness))
+        for size, larger in (("72", False), ("100", True)):
+            assert main(["sample", str(run), "--n", "2", "--size", size, "--out", str(tmp_path / "out")]) == 0
+            assert ("note: fills are blends of layers" in capsys.readouterr().out) == (warned and larger)
+
+
 def test_samples_of_any_size_with_outlines_and_a_walk(tmp_path, capsys):
     run, out = kept(tmp_path, layered.Generator(2, 5, layers=3)), tmp_path / "out"
     assert main(["sample", str(run), "--n", "2", "--size", "100", "--svg", "--gif", "--out", str(out)]) == 0
