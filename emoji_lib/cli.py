@@ -161,7 +161,7 @@ def store(runs: Runs) -> None:
 
 @command("sample 08-quick --n 16 --seed 0 --out faces")
 def sample(
-    run: Run = "best",
+    run: Run = "08-long",
     n: N = 16,
     seed: Seed = 0,
     out: Out = Path("samples"),

@@ -3,12 +3,13 @@
 import json
 
 import pytest
+import torch
 from PIL import Image
 
 from emoji_lib import BadInput
 from emoji_lib.cli import main
 from emoji_lib.data import emoji
-from emoji_lib.nets import dcgan
+from emoji_lib.nets import dcgan, layered
 from emoji_lib.runs import record
 from emoji_lib.show import report, sampler
 from emoji_lib.train.checkpoint import save_weights
@@ -83,6 +84,13 @@ def test_a_folder_is_evaluated_and_a_second_time_alike_as_text(folder, capsys, t
     assert "by nearest real picture: face-concerned" in text
     assert "left out: coverage (needs 300 samples, there are 60)" in text
     assert text == report.text(json.loads(out)) + "\n"
+
+
+def test_a_run_of_the_layered_notebook_can_start_from_the_best():
+    generator = layered.Generator()
+    before = generator.state_dict()["to_colours.0.weight"].clone()
+    assert sampler.start("best", generator, layered.Discriminator()).startswith(f"generator of {record.BEST}")
+    assert not torch.equal(generator.state_dict()["to_colours.0.weight"], before)
 
 
 def test_what_else_a_record_scored_stays(tmp_path, capsys, folder, monkeypatch):
