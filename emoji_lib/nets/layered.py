@@ -89,6 +89,28 @@ def transposed(latent: int, features: int, layers: int) -> nn.Sequential:
 FIELDS = {"coarse": coarse, "fine": fine, "bounded": bounded, "smooth": smooth, "transposed": transposed}
 
 
+def enlarged(maps: Tensor, size: int, how: str) -> Tensor:
+    """Maps `[N, C, H, W]` at `[N, C, size, size]`."""
+    same = maps.shape[-1] == size
+    return maps if same else F.interpolate(maps, size=(size, size), mode=how, align_corners=False)
+
+
+def sharpened(large: Tensor, masks: Tensor) -> Tensor:
+    """Enlarged masks with edges as many pixels wide as those of `masks`, `[N, K, S, S]`, which sum to 1.
+
+    Between the least and the most that a mask has among a place and its neighbours before it was enlarged, it goes from
+    one to the other by as much faster, around their middle (toggle mapping, Kramer and Bruckner 1975; differs: a ramp,
+    not a jump). Where a mask is even it stays what it is, so that blends of layers keep their shade.
+    """
+    size = large.shape[-1]
+    most, least = (sign * F.max_pool2d(sign * masks, 5, 1, 2) for sign in (1, -1))
+    most, least = (enlarged(extreme, size, "bilinear") for extreme in (most, least))
+    between = (large - least) / (most - least).clamp(min=1e-4)
+    ramp = ((between - 0.5) * size / masks.shape[-1] + 0.5).clamp(0, 1)
+    large = torch.lerp(least, most, ramp)
+    return large / large.sum(1, keepdim=True)
+
+
 @register
 class Generator(Latents, nn.Module):
     """Latents `[N, latent]` → premultiplied RGBA `[N, 4, size, size]` in −1..1: Σₖ mₖ cₖ over `layers`.
@@ -138,10 +160,11 @@ class Generator(Latents, nn.Module):
 
     def masks(self, fields: Tensor, size: int = NATIVE) -> Tensor:
         """Each layer's part of every pixel, `[N, K, size, size]`, which sum to 1."""
-        if size != fields.shape[-1]:
-            smooth = "bilinear" if size == NATIVE else "bicubic"  # slower, and smooth where edges can be seen
-            fields = F.interpolate(fields, size=(size, size), mode=smooth, align_corners=False)
-        return self.to_masks(self.options["sharpness"] * size / NATIVE * fields)
+        masks = self.to_masks(self.options["sharpness"] * enlarged(fields, NATIVE, "bilinear"))
+        if size == NATIVE:
+            return masks
+        large = self.to_masks(self.options["sharpness"] * enlarged(fields, size, "bicubic"))
+        return sharpened(large, masks)
 
     def colours(self, latents: Tensor) -> Tensor:
         """Premultiplied RGBA in 0..1, `[N, K, 4]`: layer 0 is transparent, the others are opaque.

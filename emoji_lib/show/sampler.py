@@ -23,14 +23,12 @@ from emoji_lib.runs.experiments import LIMITS
 from emoji_lib.runs.record import differences, find_run, read_record
 from emoji_lib.runs.run import Run
 from emoji_lib.show import plots, vector
-from emoji_lib.train import losses
 from emoji_lib.train.checkpoint import load_weights
 
 WEIGHTS = "generator.safetensors"
 SIDES = (16, 2048)  # pixels a side that layers can be drawn at
 BETWEEN, WALKED = 12, 100  # pictures of a walk from one latent to the next, and latents of a walk at most
 FRAME = 80  # milliseconds a picture of a GIF
-SHADED = 0.25  # mixing of layers from which on fills are blends, which sharper fields pull apart
 TRANSLATES = "07-long"  # the experiment that the command `translate` uses where no run is named
 
 
@@ -104,17 +102,7 @@ def sample(
         frames = (straight(generator, one[None], facts, size) for one in walk(latents))
         save_gif(out / "walk.gif", frames, source)
         made += ["walk.gif"]
-    note = shaded(generator, latents) if svg or (size or own) > own else ""
-    return f"{', '.join(made)} in {out}/{note}"
-
-
-@torch.no_grad()
-def shaded(generator: layered.Generator, latents: Tensor) -> str:
-    """A line that warns of a generator whose colours are blends of layers; none where layers hardly mix."""
-    mixing = losses.mixing(generator.draw(latents[:64])[1]).item()
-    if mixing < SHADED:
-        return ""
-    return f"\nnote: fills are blends of layers here (mixing {mixing:.2f}); enlarged they lose shades that 72×72 has"
+    return f"{', '.join(made)} in {out}/"
 
 
 def write(

@@ -1,4 +1,4 @@
-"""Layered emoji as vectors: each layer's region is a level set of smooth fields, so its outline can be traced."""
+"""Layered emoji as vectors: the regions of flat colours, traced where one colour becomes as near as the next."""
 
 from itertools import pairwise
 from xml.sax.saxutils import escape
@@ -7,14 +7,19 @@ import contourpy
 import numpy as np
 import torch
 from matplotlib.path import Path as Outline
+from PIL import Image
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from emoji_lib.nets.layered import NATIVE
 
-FINE = 4  # samples of the fields along a pixel
+FINE = 4  # samples along a pixel
 UNITS = 100  # of a path's coordinates in a pixel
-TOLERANCE = 0.06  # pixels by which an outline may be simplified
+TOLERANCE = 0.1  # pixels by which an outline may be simplified
 SPECK = 0.35  # regions of fewer pixels are left out
+COLOURS = 24  # of a document at most
+EVEN = 6  # of 255 by which a flat place differs from its neighbours at most, in any channel
+ALIKE = 20  # of 255, the distance of colours that are taken for one
 
 
 @torch.no_grad()
@@ -27,39 +32,64 @@ def svgs(
     """
     found = []
     for index, (one, painted) in enumerate(zip(latents, latents if colours is None else colours, strict=True), first):
-        masks = generator.masks(generator.fields(one[None]), NATIVE * FINE)[0]
-        own = generator.colours(painted[None])[0].numpy()
-        found.append(svg(masks.clamp(min=1e-30).log().numpy(), own, {**facts, "index": index}))
+        masks = generator.masks(generator.fields(one[None]), NATIVE * FINE)
+        picture = generator.compose(masks, generator.colours(painted[None]))[0]
+        found.append(svg((picture + 1) * 127.5, {**facts, "index": index}))
     return found
 
 
-def svg(fields: np.ndarray, colours: np.ndarray, facts: dict) -> str:
-    """One document from fields `[K, S, S]`, of which the highest wins, and RGBA colours `[K, 4]` in 0..1, of which each
-    is opaque or, like the first, transparent.
+def svg(picture: Tensor, facts: dict) -> str:
+    """One document from premultiplied RGBA in 0..255, `[4, S, S]`: the regions of its flat colours.
 
     Each shape covers its own region and those of all shapes above it, so that no gap shows between neighbours.
     """
-    areas = np.bincount(fields.argmax(0).ravel(), minlength=len(fields)) / FINE**2
-    fields, colours, areas = (each[areas >= SPECK] for each in (fields, colours, areas))
-    opaque = sorted(np.flatnonzero(colours[:, 3]), key=lambda layer: -areas[layer])
-    paths = [_path(fields, opaque[place:], colours[layer]) for place, layer in enumerate(opaque)]
+    straight, transparent = picture[:3] * (255 / picture[3].clamp(min=1)), 127.5 - picture[3]
+    palette = flat_colours(picture)
+    if len(palette):
+        areas = _nearness(straight, palette).argmax(0)[transparent < 0].bincount(minlength=len(palette)) / FINE**2
+        largest_first = areas.argsort(descending=True)
+        palette = palette[largest_first[areas[largest_first] >= SPECK]]
+    fields = torch.cat((transparent[None], _nearness(straight, palette)))
+    paths = [_path(fields, 1 + place, colour) for place, colour in enumerate(palette)]
     side, about = NATIVE * UNITS, escape(", ".join(f"{key} {value}" for key, value in facts.items()))
     box = f'width="{NATIVE}" height="{NATIVE}" viewBox="0 0 {side} {side}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {box}><desc>{about}</desc>'
     return "\n".join([head, *filter(None, paths), "</svg>\n"])
 
 
-def _path(fields: np.ndarray, covered: list[int], colour: np.ndarray) -> str:
-    """The region where the highest field is one of the `covered`, filled with a colour."""
-    others = np.delete(fields, covered, 0)
-    apart = fields[covered].max(0) - (others.max(0) if len(others) else -np.inf)
-    padded = np.pad(np.clip(apart, -50, 50), 1, mode="edge")  # out to the picture's edge, which lies between samples
+def flat_colours(picture: Tensor) -> Tensor:
+    """The colours of a picture's flat opaque places, `[P, 3]`.
+
+    Edges are left out, whose blends would become regions of their own.
+    """
+    span = sum(F.max_pool2d(sign * picture, 3, 1, 1) for sign in (1, -1)).amax(0)
+    seen = picture[:3, (picture[3] > 127) & (span <= EVEN)].round().byte().T.contiguous()
+    kept: list[Tensor] = []
+    if len(seen):
+        reduced = Image.fromarray(seen[None].numpy()).quantize(COLOURS, kmeans=1)
+        found = torch.tensor(reduced.getpalette()).view(-1, 3).float()
+        for _, index in sorted(reduced.getcolors(), reverse=True):
+            if all((found[index] - one).norm() > ALIKE for one in kept):
+                kept.append(found[index])
+    return torch.stack(kept) if kept else torch.empty(0, 3)
+
+
+def _nearness(straight: Tensor, palette: Tensor) -> Tensor:
+    """`[P, S, S]`: 0 for the colour nearest to a pixel, and below it for the others."""
+    near = -(straight - palette[..., None, None]).square().sum(1)
+    return near - near.amax(0) if len(near) else near
+
+
+def _path(fields: Tensor, first: int, colour: Tensor) -> str:
+    """The region where the highest field is the `first` or one after it, filled with a colour."""
+    apart = (fields[first:].amax(0) - fields[:first].amax(0)).numpy()
+    padded = np.pad(apart, 1, mode="edge")  # out to the picture's edge, which lies between samples
     at = (np.arange(len(padded)) - 0.5) / FINE
     contours = contourpy.contour_generator(at, at, padded, fill_type=contourpy.FillType.OuterOffset)
     rings = []
     for points, offsets in zip(*contours.filled(0, np.inf), strict=True):
         rings += [_ring(points[start:end]) for start, end in pairwise(offsets)]
-    red, green, blue = np.round(255 * colour[:3]).astype(int)
+    red, green, blue = colour.round().int().tolist()
     ways = "".join(filter(None, rings))
     return f'<path fill="#{red:02x}{green:02x}{blue:02x}" fill-rule="evenodd" d="{ways}"/>' if ways else ""
 

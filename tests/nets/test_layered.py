@@ -141,3 +141,13 @@ def test_blurring_is_the_binomial_filter_and_leaves_flat_maps():
     kernel = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]).expand(3, 1, 3, 3) / 16
     padded = torch.nn.functional.pad(maps, (1, 1, 1, 1), mode="replicate")
     torch.testing.assert_close(layered.Blur()(maps), torch.nn.functional.conv2d(padded, kernel, groups=3))
+
+
+def test_enlarged_blends_keep_their_shade():
+    """Two layers by halves beside a third: at eight times the size the shades stay, and the edge is as narrow."""
+    masks = torch.zeros(1, 3, 72, 72)
+    masks[:, :2, :, :36], masks[:, 2, :, 36:] = 0.5, 1.0
+    large = layered.sharpened(layered.enlarged(masks, 576, "bilinear"), masks)
+    torch.testing.assert_close(large.sum(1), torch.ones(1, 576, 576))
+    torch.testing.assert_close(large[0, 0, :, :284], torch.full((576, 284), 0.5))
+    assert (large[0, 0, 0] * (0.5 - large[0, 0, 0]) > 0.01).sum() <= 2

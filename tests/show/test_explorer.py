@@ -26,7 +26,7 @@ class Smooth(nn.Module):
     """Fields as those of a trained generator: few hills and valleys."""
 
     def forward(self, latents):
-        return F.interpolate(4 * latents[:, :64].view(-1, 4, 4, 4), size=(36, 36), mode="bicubic")
+        return F.interpolate(32 * latents[:, :64].view(-1, 4, 4, 4), size=(36, 36), mode="bicubic")
 
 
 @pytest.fixture

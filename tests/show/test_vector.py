@@ -1,6 +1,7 @@
 """Outlines of layers: what a renderer makes of them is the picture, and files are small."""
 
 import io
+import re
 from xml.etree import ElementTree
 
 import numpy as np
@@ -24,7 +25,7 @@ class Smooth(nn.Module):
     """Fields as those of a trained generator: few hills and valleys."""
 
     def forward(self, latents):
-        return F.interpolate(6 * latents[:, :150].view(-1, 6, 5, 5), size=(36, 36), mode="bicubic")
+        return F.interpolate(32 * latents[:, :150].view(-1, 6, 5, 5), size=(36, 36), mode="bicubic")
 
 
 @pytest.fixture
@@ -49,15 +50,17 @@ def test_a_renderer_makes_the_picture_of_it(generator):
     for picture, text in zip(drawn, vector.svgs(generator, latents, {"run": "a<b"}), strict=True):
         apart = np.abs(rendered(text, 512).astype(int) - picture).max(0)
         assert apart.mean() < 2.5  # of 255
-        assert (apart > 64).mean() < 0.01
-        assert len(text) < 10_000
+        assert (apart > 64).mean() < 0.013
+        assert len(text) < 12_000
 
 
 def test_no_gap_between_neighbours(generator):
-    """Where the transparent layer wins nowhere, nothing shines through."""
-    fields = generator.masks(generator.fields(generator.latents(1, 0)), 288)[0].clamp(min=1e-30).log().numpy()
-    fields[0] -= 100
-    text = vector.svg(fields, generator.colours(generator.latents(1, 0))[0].detach().numpy(), {})
+    """Where all is opaque, nothing shines through."""
+    latents = generator.latents(1, 0)
+    fields = generator.fields(latents)
+    fields[:, 0] -= 1000
+    picture = generator.compose(generator.masks(fields, 288), generator.colours(latents))[0]
+    text = vector.svg((picture.detach() + 1) * 127.5, {})
     assert text.count("<path") >= 4
     assert rendered(text, 512)[3].min() == 255
 
@@ -71,33 +74,43 @@ def test_documents_are_xml_that_says_where_it_comes_from(generator):
 
 def test_specks_and_what_cannot_be_seen_are_left_out():
     side = layered.NATIVE * vector.FINE
-    fields = np.zeros((4, side, side), np.float32)
-    fields[1, 40:240, 40:240] = 9  # a square of 50 pixels
-    fields[2, 100:102, 100:102] = 99  # half a pixel
-    fields[3, 120:200, 120:200] = 99
-    colours = np.array([[0, 0, 0, 0], [1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 0, 0]])
-    text = vector.svg(fields, colours, {})
+    picture = torch.zeros(4, side, side)
+    picture[:, 40:240, 40:240] = torch.tensor([255.0, 0, 0, 255])[:, None, None]  # a square of 50 pixels
+    picture[1, 100:102, 100:102] = 255  # a quarter of a pixel, yellow
+    picture[:, 120:200, 120:200] = 0
+    text = vector.svg(picture, {})
     assert text.count("<path") == 1
     assert 'fill="#ff0000"' in text
     assert text.count("M") == 2  # its outline, and that of the hole
-    picture = rendered(text, 72)
-    assert picture[3, 35, 12] == 255
-    assert picture[3, 40, 40] == 0
+    drawn = rendered(text, 72)
+    assert drawn[3, 35, 12] == 255
+    assert drawn[3, 40, 40] == 0
+
+
+def test_blends_keep_their_shade_and_transparent_edges_get_no_rim():
+    """Half red, half white over nothing, beside dark brown, which half-transparent yellow looks like."""
+    side = layered.NATIVE * vector.FINE
+    picture = torch.zeros(4, side, side)
+    for colour, part in {
+        (255, 128, 128): slice(40, 100),
+        (255, 204, 76): slice(100, 160),
+        (102, 69, 0): slice(160, 200),
+    }.items():
+        picture[:, 40:240, part] = torch.tensor([*colour, 255.0])[:, None, None]
+    soft = F.avg_pool2d(picture[None], 5, 1, 2)[0]
+    text = vector.svg(soft, {})
+    assert sorted(re.findall('fill="#(.{6})', text)) == ["664500", "ff8080", "ffcc4c"]
+    assert text.count("M") == 4  # the widest under the others, and these two
+
+
+def test_nothing_is_drawn_of_nothing():
+    assert "<path" not in vector.svg(torch.zeros(4, 288, 288), {})
 
 
 def kept(tmp_path, network, **facts):
     run = record.create("08-tiny", "08_layered_gan", "", {"seed": 2, "selection": "faces"}, tmp_path)
     save_weights(run / sampler.WEIGHTS, network, mode="RGBA", premultiplied=True, **facts)
     return run
-
-
-def test_shades_that_enlarging_would_lose_are_said(tmp_path, capsys):
-    """A generator whose layers mix, and one with masks of 0 and 1."""
-    for sharpness, warned in ((0.01, True), (1e9, False)):
-        run = kept(tmp_path, layered.Generator(2, 5, layers=3, sharpness=sharpness))
-        for size, larger in (("72", False), ("100", True)):
-            assert main(["sample", str(run), "--n", "2", "--size", size, "--out", str(tmp_path / "out")]) == 0
-            assert ("note: fills are blends of layers" in capsys.readouterr().out) == (warned and larger)
 
 
 def test_samples_of_any_size_with_outlines_and_a_walk(tmp_path, capsys):
