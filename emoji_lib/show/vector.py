@@ -41,7 +41,7 @@ def svgs(
 def svg(picture: Tensor, facts: dict) -> str:
     """One document from premultiplied RGBA in 0..255, `[4, S, S]`: the regions of its flat colours.
 
-    Each shape covers its own region and those of all shapes above it, so that no gap shows between neighbours.
+    Each shape reaches a pixel under the shapes above it, so that no gap shows between neighbours.
     """
     straight, transparent = picture[:3] * (255 / picture[3].clamp(min=1)), 127.5 - picture[3]
     palette = flat_colours(picture)
@@ -81,9 +81,11 @@ def _nearness(straight: Tensor, palette: Tensor) -> Tensor:
 
 
 def _path(fields: Tensor, first: int, colour: Tensor) -> str:
-    """The region where the highest field is the `first` or one after it, filled with a colour."""
-    apart = (fields[first:].amax(0) - fields[:first].amax(0)).numpy()
-    padded = np.pad(apart, 1, mode="edge")  # out to the picture's edge, which lies between samples
+    """The region where the highest field is the `first`, and within a pixel of it also one after it, in a colour."""
+    apart, covered = fields[first] - torch.cat((fields[:first], fields[first + 1 :])).amax(0), fields[first:].amax(0)
+    near = F.max_pool2d(apart[None], 2 * FINE + 1, 1, FINE)[0] > 0
+    apart = torch.where(near, covered - fields[:first].amax(0), apart)
+    padded = np.pad(apart.numpy(), 1, mode="edge")  # out to the picture's edge, which lies between samples
     at = (np.arange(len(padded)) - 0.5) / FINE
     contours = contourpy.contour_generator(at, at, padded, fill_type=contourpy.FillType.OuterOffset)
     rings = []
