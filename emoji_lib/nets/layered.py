@@ -96,19 +96,21 @@ def enlarged(maps: Tensor, size: int, how: str) -> Tensor:
 
 
 def sharpened(large: Tensor, masks: Tensor) -> Tensor:
-    """Enlarged masks with edges as many pixels wide as those of `masks`, `[N, K, S, S]`, which sum to 1.
+    """Enlarged masks `[N, K, size, size]`, with edges as many pixels wide as those of `masks`, `[N, K, S, S]`; both sum
+    to 1.
 
-    Between the least and the most that a mask has among a place and its neighbours before it was enlarged, it goes from
-    one to the other by as much faster, around their middle (toggle mapping, Kramer and Bruckner 1975; differs: a ramp,
-    not a jump). Where a mask is even it stays what it is, so that blends of layers keep their shade.
+    A mask is stretched around the middle of its least and most within two pixels of `masks`, by size / S, and clipped
+    to these (toggle mapping, Kramer and Bruckner 1975; differs: a ramp, not a jump). Flat and evenly sloping masks stay
+    as they are, so that blends of layers keep their shade.
     """
     size = large.shape[-1]
     most, least = (sign * F.max_pool2d(sign * masks, 5, 1, 2) for sign in (1, -1))
     most, least = (enlarged(extreme, size, "bilinear") for extreme in (most, least))
     between = (large - least) / (most - least).clamp(min=1e-4)
-    ramp = ((between - 0.5) * size / masks.shape[-1] + 0.5).clamp(0, 1)
-    large = torch.lerp(least, most, ramp)
-    return large / large.sum(1, keepdim=True)
+    ramp = between.sub(0.5).mul(size / masks.shape[-1]).add(0.5).clamp(0, 1)
+    sharp = torch.lerp(least, most, ramp)
+    sharp = sharp + (1 - sharp.sum(1, keepdim=True)).relu() * large  # where three meet, none is above its middle
+    return sharp / sharp.sum(1, keepdim=True)
 
 
 @register
@@ -163,7 +165,7 @@ class Generator(Latents, nn.Module):
         masks = self.to_masks(self.options["sharpness"] * enlarged(fields, NATIVE, "bilinear"))
         if size == NATIVE:
             return masks
-        large = self.to_masks(self.options["sharpness"] * enlarged(fields, size, "bicubic"))
+        large = self.to_masks(self.options["sharpness"] * enlarged(fields, size, "bicubic"))  # smooth where it is seen
         return sharpened(large, masks)
 
     def colours(self, latents: Tensor) -> Tensor:

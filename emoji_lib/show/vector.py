@@ -1,4 +1,4 @@
-"""Layered emoji as vectors: the regions of flat colours, traced where one colour becomes as near as the next."""
+"""Layered emoji as vectors: a few flat colours, and the outlines of the regions where each is the nearest."""
 
 from itertools import pairwise
 from xml.sax.saxutils import escape
@@ -14,12 +14,13 @@ from torch.nn import functional as F
 from emoji_lib.nets.layered import NATIVE
 
 FINE = 4  # samples along a pixel
+HALF = 127.5  # of alpha, above which a pixel is drawn
 UNITS = 100  # of a path's coordinates in a pixel
 TOLERANCE = 0.1  # pixels by which an outline may be simplified
 SPECK = 0.35  # regions of fewer pixels are left out
-COLOURS = 24  # of a document at most
-EVEN = 6  # of 255 by which a flat place differs from its neighbours at most, in any channel
-ALIKE = 20  # of 255, the distance of colours that are taken for one
+COLOURS = 24  # of a document at most, before those alike are merged
+EVEN = 6  # of 255, the most that a channel may span among a flat sample and its neighbours
+ALIKE = 20  # of 255, the distance of two colours that are taken for one
 
 
 @torch.no_grad()
@@ -41,15 +42,16 @@ def svgs(
 def svg(picture: Tensor, facts: dict) -> str:
     """One document from premultiplied RGBA in 0..255, `[4, S, S]`: the regions of its flat colours.
 
-    Each shape reaches a pixel under the shapes above it, so that no gap shows between neighbours.
+    Where alpha is under a half nothing is drawn; elsewhere all is opaque. Each shape reaches a pixel under the shapes
+    above it, so that no gap shows between neighbours.
     """
-    straight, transparent = picture[:3] * (255 / picture[3].clamp(min=1)), 127.5 - picture[3]
-    palette = flat_colours(picture)
+    straight, alpha = picture[:3] * (255 / picture[3].clamp(min=1)), picture[3]
+    palette = flat_colours(straight, alpha)
     if len(palette):
-        areas = _nearness(straight, palette).argmax(0)[transparent < 0].bincount(minlength=len(palette)) / FINE**2
-        largest_first = areas.argsort(descending=True)
+        areas = _nearness(straight, palette).argmax(0)[alpha > HALF].bincount(minlength=len(palette)) / FINE**2
+        largest_first = areas.argsort(descending=True, stable=True)
         palette = palette[largest_first[areas[largest_first] >= SPECK]]
-    fields = torch.cat((transparent[None], _nearness(straight, palette)))
+    fields = torch.cat((HALF - alpha[None], _nearness(straight, palette)))  # only where they cross matters, at 0
     paths = [_path(fields, 1 + place, colour) for place, colour in enumerate(palette)]
     side, about = NATIVE * UNITS, escape(", ".join(f"{key} {value}" for key, value in facts.items()))
     box = f'width="{NATIVE}" height="{NATIVE}" viewBox="0 0 {side} {side}"'
@@ -57,13 +59,15 @@ def svg(picture: Tensor, facts: dict) -> str:
     return "\n".join([head, *filter(None, paths), "</svg>\n"])
 
 
-def flat_colours(picture: Tensor) -> Tensor:
-    """The colours of a picture's flat opaque places, `[P, 3]`.
+def flat_colours(straight: Tensor, alpha: Tensor) -> Tensor:
+    """The colours `[P, 3]` of a picture's flat opaque places, or of all opaque ones where none is flat.
 
     Edges are left out, whose blends would become regions of their own.
     """
-    span = sum(F.max_pool2d(sign * picture, 3, 1, 1) for sign in (1, -1)).amax(0)
-    seen = picture[:3, (picture[3] > 127) & (span <= EVEN)].round().byte().T.contiguous()
+    span = sum(F.max_pool2d(sign * straight, 3, 1, 1) for sign in (1, -1)).amax(0)
+    opaque = alpha > HALF
+    flat = opaque & (span <= EVEN)
+    seen = straight[:, flat if flat.any() else opaque].round().byte().T.contiguous()
     kept: list[Tensor] = []
     if len(seen):
         reduced = Image.fromarray(seen[None].numpy()).quantize(COLOURS, kmeans=1)
@@ -75,16 +79,16 @@ def flat_colours(picture: Tensor) -> Tensor:
 
 
 def _nearness(straight: Tensor, palette: Tensor) -> Tensor:
-    """`[P, S, S]`: 0 for the colour nearest to a pixel, and below it for the others."""
+    """`[P, S, S]`: the squared distance of each pixel's nearest colour, less that of each colour; 0 is the nearest."""
     near = -(straight - palette[..., None, None]).square().sum(1)
     return near - near.amax(0) if len(near) else near
 
 
 def _path(fields: Tensor, first: int, colour: Tensor) -> str:
-    """The region where the highest field is the `first`, and within a pixel of it also one after it, in a colour."""
-    apart, covered = fields[first] - torch.cat((fields[:first], fields[first + 1 :])).amax(0), fields[first:].amax(0)
-    near = F.max_pool2d(apart[None], 2 * FINE + 1, 1, FINE)[0] > 0
-    apart = torch.where(near, covered - fields[:first].amax(0), apart)
+    """The path of a shape in `colour`: where field `first` is the highest, and a pixel into where a later one is."""
+    own = (fields.argmax(0) == first).float()
+    near = F.max_pool2d(own[None], 2 * FINE + 1, 1, FINE)[0]
+    apart = torch.where(near > 0, fields[first:].amax(0) - fields[:first].amax(0), -1)
     padded = np.pad(apart.numpy(), 1, mode="edge")  # out to the picture's edge, which lies between samples
     at = (np.arange(len(padded)) - 0.5) / FINE
     contours = contourpy.contour_generator(at, at, padded, fill_type=contourpy.FillType.OuterOffset)

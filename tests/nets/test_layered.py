@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -151,3 +153,12 @@ def test_enlarged_blends_keep_their_shade():
     torch.testing.assert_close(large.sum(1), torch.ones(1, 576, 576))
     torch.testing.assert_close(large[0, 0, :, :284], torch.full((576, 284), 0.5))
     assert (large[0, 0, 0] * (0.5 - large[0, 0, 0]) > 0.01).sum() <= 2
+
+
+def test_where_three_regions_meet_no_fourth_shows():
+    """Also where masks are so hard that a mask's least is exactly 0."""
+    y, x = torch.meshgrid(torch.arange(72.0) - 35.5, torch.arange(72.0) - 35.5, indexing="ij")
+    slopes = [(1.5 * (math.cos(angle) * x + math.sin(angle) * y)).clamp(-3.5, 3.5) for angle in (0.3, 2.4, 4.5)]
+    fields = torch.stack([torch.full_like(x, -3.5), *slopes])[None] / 2  # a sharpness of 2
+    assert generator().masks(fields, 576)[0, 0].max() < 0.05
+    torch.testing.assert_close(generator().masks(1e6 * fields, 288).sum(1), torch.ones(1, 288, 288))

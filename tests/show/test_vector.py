@@ -1,4 +1,4 @@
-"""Outlines of layers: what a renderer makes of them is the picture, and files are small."""
+"""Outlines: what a renderer makes of them is the picture, and files are small."""
 
 import io
 import re
@@ -111,6 +111,13 @@ def test_blends_keep_their_shade_and_transparent_edges_get_no_rim():
     text = vector.svg(soft, {})
     assert sorted(re.findall('fill="#(.{6})', text)) == ["664500", "ff8080", "ffcc4c"]
     assert text.count("M") == 3
+
+
+def test_half_transparent_white_is_white_and_a_slope_is_drawn():
+    assert 'fill="#ffffff"' in vector.svg(torch.full((4, 288, 288), 153.0), {})
+    slope = torch.linspace(0, 255, 40).repeat(8)[:288].expand(4, 288, 288).clone()
+    slope[3] = 255
+    assert vector.svg(slope, {}).count("<path") > 4
 
 
 def test_nothing_is_drawn_of_nothing():
