@@ -80,8 +80,11 @@ def test_shown_source_is_todays_source(path):
     blocks = [block for text in shown for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)]
     for block in blocks:
         assert block in definitions(), block
-    if path.stem[:2] in ("01", "02", "04", "06", "07"):
-        assert any("def step(self" in block for block in blocks), "the training step is not shown"
+    turns = dict.fromkeys(("01", "02", "04", "06", "08"), ("discriminator_turn", "generator_turn"))
+    turns |= {"07": ("translators_turn", "discriminators_turn")}
+    if path.stem[:2] in turns:
+        for method in ("step", *turns[path.stem[:2]]):
+            assert any(f"def {method}(" in block for block in blocks), f"{method} is not shown"
 
 
 @EACH

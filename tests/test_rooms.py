@@ -45,6 +45,18 @@ def test_rooms_import_only_upwards(path):
     assert ours(path) <= MAY_IMPORT[path.parent.name]
 
 
+def test_players_import_only_what_is_above_the_tools():
+    for path in PACKAGE.glob("tools/players/*.py"):
+        assert ours(path) <= MAY_IMPORT["tools"], path.name
+
+
+def test_no_function_is_longer_than_a_screen():
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno < 40, f"{path.name}: {node.name}"
+
+
 def test_what_all_share_imports_no_room():
     entries = {"__main__.py", "cli.py"}
     for path in PACKAGE.glob("*.py"):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from emoji_lib import BadInput
@@ -15,6 +14,7 @@ from emoji_lib.data import pixels
 from emoji_lib.data.batches import scale
 from emoji_lib.nets.emotigan import Classifier
 from emoji_lib.nets.encoder import Encoder
+from emoji_lib.weights import load_tensors
 
 FOLDER = Path(__file__).with_name("encoders")
 CLASSIFIER = "classifier"  # of subgroups (`face-smiling`, `food-fruit`, …): a discriminator with a softmax
@@ -64,7 +64,7 @@ def encoder(name: str) -> tuple[nn.Module, str]:
         raise BadInput(f"unknown encoder {name!r}: {', '.join(ENCODERS)}")
     if not path.is_file():
         raise BadInput(f"{path} is missing: `python -m emoji_lib encoders` trains it")
-    tensors = load_file(path)
+    tensors, _ = load_tensors(path)
     network = Classifier(len(tensors["head.bias"])) if name == CLASSIFIER else Encoder()
     network.load_state_dict(tensors)
     return network.eval().requires_grad_(False), hashlib.sha256(path.read_bytes()).hexdigest()

@@ -79,7 +79,10 @@ class Experiment:
 @cache
 def parameters_of(path: Path) -> dict[str, Parameter]:
     """The annotated literals of a notebook's cell tagged `parameters`."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise BadInput(f"{path} is not a readable notebook ({error!r})") from error
     source = next(("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])), "")
     lines = (node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign))
     found = (Parameter(line.target.id, line.annotation.id, ast.literal_eval(line.value)) for line in lines)
@@ -167,7 +170,8 @@ def _experiment(name: str, entry, path: Path) -> Experiment:
         raise BadInput(f"{path}: {name} names the notebook {one.notebook!r}, which is not in {NOTEBOOKS.name}/")
     known = parameters_of(one.path)
     if unknown := one.search.keys() - known.keys():
-        raise BadInput(f"{path.name}: {name} searches {', '.join(unknown)}, which {one.notebook} does not have")
+        searched = ", ".join(map(str, unknown))
+        raise BadInput(f"{path.name}: {name} searches {searched}, which {one.notebook} does not have")
     if one.seeds > 1 and "seed" not in known:
         raise BadInput(f"{path.name}: {name} has {one.seeds} seeds, and {one.notebook} has no parameter seed")
     return replace(one, parameters=check(one.parameters, known, f"{path.name}: {name}"))

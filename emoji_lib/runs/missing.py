@@ -37,7 +37,7 @@ def waiting(out: Path = RESULTS, names: Iterable[str] = (), *, again: bool = Fal
             continue
         alike = [record for _, record in mine if not plan.differences_from(record)]
         if alike and alike[-1]["status"] == "interrupted":
-            begun.append((alike[-1].get("resumed", alike[-1:])[-1]["started"], plan))
+            begun.append(((alike[-1].get("resumed") or alike[-1:])[-1]["started"], plan))
         elif again or not alike:
             fresh.append((nth, plan))
     begun, fresh = (sorted(plans, key=itemgetter(0)) for plans in (begun, fresh))

@@ -38,6 +38,7 @@ RENAMED = {
 }
 NEEDED = {"experiment": str, "notebook": str, "status": str, "seed": int, "commit": str, "started": str}
 NEEDED |= {"dirty": bool, "seconds": float | int, "parameters": dict, "scores": dict}
+MAY_HAVE = {"schema": int, "changed": dict, "resumed": list, "data": dict, "architecture": dict, "device": str}
 CODE = ("emoji_lib", "notebooks", "requirements.txt", "pyproject.toml", "Makefile")  # changes here make a run dirty
 
 
@@ -114,8 +115,9 @@ def read_record(folder: Path) -> dict:
     except (OSError, ValueError) as error:
         raise BadInput(f"{folder} is not a run folder: its record.json cannot be read ({error})") from error
     facts = record if isinstance(record, dict) else {}
-    if lacking := [name for name, kind in NEEDED.items() if not isinstance(facts.get(name), kind)]:
-        raise BadInput(f"{folder} is not a run folder: its record.json has no {', '.join(lacking)}")
+    wanted = NEEDED | {name: kind for name, kind in MAY_HAVE.items() if name in facts}
+    if lacking := [name for name, kind in wanted.items() if not isinstance(facts.get(name), kind)]:
+        raise BadInput(f"{folder} is not a run folder: its record.json has no usable {', '.join(lacking)}")
     if record.get("schema", 1) == SCHEMA:
         return record
     changed = todays_names(record["notebook"], record.get("changed") or {})

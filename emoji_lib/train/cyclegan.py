@@ -17,6 +17,8 @@ class Pool:
     """Up to `size` earlier fakes, from which half of a discriminator's fakes come (Shrivastava et al. 2017)."""
 
     def __init__(self, size: int):
+        if size < 0:
+            raise BadInput(f"pool_size {size} must not be negative; 0 is none")
         self.size = size
         self.images: list[Tensor] = []
 
@@ -73,10 +75,9 @@ class CycleGAN(System):
         device: torch.device | str = "cpu",
         seed: int = 0,
     ):
-        settings = {"cycle_weight": cycle_weight, "identity_weight": identity_weight, "r1_weight": r1_weight}
-        settings["pool_size"] = pool_size
-        if negative := [f"{name} {value}" for name, value in settings.items() if value < 0]:
-            raise BadInput(f"{', '.join(negative)}: weights and sizes must not be negative; 0 is none")
+        weights = {"cycle_weight": cycle_weight, "identity_weight": identity_weight, "r1_weight": r1_weight}
+        if negative := [f"{name} {value}" for name, value in weights.items() if value < 0]:
+            raise BadInput(f"{', '.join(negative)}: weights must not be negative; 0 is none")
         self.loss = losses.named(loss)
         if self.loss.whole_batch:
             raise BadInput(f"loss {loss!r} needs one logit an image; these discriminators answer by patches")
@@ -86,14 +87,14 @@ class CycleGAN(System):
         # Not channels-last: instance norm and reflection padding are a fifth slower in that order.
         networks = {name: network.to(device) for name, network in networks.items()}
         self.rates = {"translators": learning_rate_g, "discriminators": learning_rate_d}
-        sides = {"translators": (to_cartoon, to_face), "discriminators": (cartoons, faces)}
-        betas = (beta1, beta2)
-        optimizers = {side: machine.adam(nn.ModuleList(two), self.rates[side], betas) for side, two in sides.items()}
+        optimizers = {
+            "translators": machine.adam(nn.ModuleList((to_cartoon, to_face)), learning_rate_g, (beta1, beta2)),
+            "discriminators": machine.adam(nn.ModuleList((cartoons, faces)), learning_rate_d, (beta1, beta2)),
+        }
         super().__init__(networks, optimizers, device=device, seed=seed)
-        self.cycle_weight, self.identity_weight, self.r1_weight = cycle_weight, identity_weight, r1_weight
+        self.cycle_weight, self.identity_weight, self.r1_weight = weights.values()
         self.pools = {"cartoons": Pool(pool_size), "faces": Pool(pool_size)}
-        self.pool_rng = torch.Generator().manual_seed(self.rng.initial_seed())
-        self.steps = steps
+        self.pool_rng, self.steps = torch.Generator().manual_seed(self.rng.initial_seed()), steps
 
     def step(self, faces: Tensor, cartoons: Tensor) -> dict[str, Tensor]:
         """One update of the translators, then of the discriminators, on float32 `[N, C, H, W]` in −1..1.

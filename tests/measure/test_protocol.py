@@ -138,6 +138,15 @@ def test_features_of_a_picture_do_not_depend_on_its_company():
         features.encoder("inception")
 
 
+def test_an_encoder_that_is_not_there_or_broken_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(features, "FOLDER", tmp_path)
+    with pytest.raises(BadInput, match=r"groups\.safetensors is missing"):
+        features.encoder.__wrapped__("groups")
+    (tmp_path / "groups.safetensors").write_bytes(b"half a file")
+    with pytest.raises(BadInput, match=r"groups\.safetensors is not a readable safetensors file"):
+        features.encoder.__wrapped__("groups")
+
+
 def test_real_pictures_take_the_mode_and_size_of_the_evaluated_ones():
     faces = emoji.load("faces")
     whole = protocol.Reference("faces").seen(faces.images)

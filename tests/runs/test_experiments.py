@@ -67,6 +67,11 @@ def test_an_entry_that_stands_twice_or_is_malformed_is_refused(tmp_path, monkeyp
     )
     refused |= {"a:": "a needs a notebook", "a: {sweep: [{b: 1}], parameters: 3}": "the sweep of a is a list"}
     refused |= dict.fromkeys(("", "7", "[a, b]", "7: {notebook: x}"), "holds no experiments")
+    for name, content in {"broken": "{", "empty": "[]", "whole": '{"cells": []}'}.items():
+        (tmp_path / f"{name}.ipynb").write_text(content)
+    refused |= {f"a: {{notebook: {name}}}": f"{name}.ipynb is not a readable notebook" for name in ("broken", "empty")}
+    refused |= {"a: {notebook: whole, parameters: {7: 3}}": "a has no parameter 7"}
+    refused |= {"a: {notebook: whole, search: {7: 3}}": "a searches 7, which whole does not have"}
     for text, told in refused.items():
         (tmp_path / "experiments.yaml").write_text(text)
         with pytest.raises(BadInput, match=told):

@@ -104,6 +104,36 @@ def test_a_folder_without_a_readable_record_is_not_a_run(run, tmp_path, lost):
             record.read_record(broken)
 
 
+@pytest.mark.parametrize("wrong", [{"changed": 7}, {"resumed": 7}, {"data": []}, {"schema": "3"}, {"architecture": 7}])
+def test_what_a_record_may_have_is_of_its_kind(run, tmp_path, wrong):
+    whole = record.read_record(run.folder)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for older in ({}, {"schema": 1}):
+        (broken / "record.json").write_text(json.dumps(whole | older | wrong))
+        assert record.runs_in(tmp_path) == [(run.folder, whole)]
+    with pytest.raises(BadInput, match=f"no usable {next(iter(wrong))}"):
+        record.read_record(broken)
+
+
+@pytest.mark.parametrize(
+    ("schema", "experiment", "notebook", "given", "today"),
+    [
+        (1, "06-quick", "06_text_to_emoji", {"pull": 3, "judged": 8}, {"l1_weight": 3, "eval_samples": 8}),
+        (1, "07-quick", "07_cyclegan_memoji", {"pool": 50, "cycle": 9}, {"pool_size": 50, "cycle_weight": 9}),
+        (1, "02-quick", "02_improved_gan", {"go_on": True, "pool": 1}, {"ignore_collapse": True, "pool": 1}),
+        (2, "06-phrases", "06_text_to_emoji", {"l1_weight": 3}, {"l1_weight": 3}),
+    ],
+)
+def test_old_records_have_todays_names(run, schema, experiment, notebook, given, today):
+    old = record.read_record(run.folder) | {"schema": schema, "experiment": experiment, "notebook": notebook}
+    record.write_record(run.folder, old | {"parameters": given, "changed": given})
+    read = record.read_record(run.folder)
+    assert read["parameters"] == read["changed"] == today
+    assert read["experiment"] == {"06-quick": "06-paper", "06-phrases": "06-phrases-pixels"}.get(experiment, experiment)
+    assert read["schema"] == record.SCHEMA
+
+
 def test_the_frame_has_a_row_a_run(run, tmp_path):
     fill(run)
     run.note(scores={"contrast": {"kid": 0.25}}, resumed=[{"dirty": True}])

@@ -114,9 +114,10 @@ def test_a_stopped_notebook_is_an_interrupted_run(laboratory, number):
     assert record.read_record(folder)["status"] == "interrupted"
 
 
-def test_a_signal_after_the_run_is_finished_leaves_it_to_be_resumed(laboratory):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_the_run_is_finished_leaves_it_to_be_resumed(laboratory, sent):
     """Ctrl-C in the last cell, or the end of the time: the record must not call a notebook finished that is cut off."""
-    plan = experiments.plan("late", {"steps": int(signal.SIGINT)})
+    plan = experiments.plan("late", {"steps": int(sent)})
     with pytest.raises(KeyboardInterrupt, match="stopped on request"):
         runner.run(plan, out=laboratory)
     (folder,) = laboratory.iterdir()
