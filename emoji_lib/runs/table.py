@@ -11,6 +11,7 @@ import pandas as pd
 from emoji_lib import BadInput
 from emoji_lib.data.emoji import ROOT
 from emoji_lib.measure.features import ENCODERS, TRUSTED
+from emoji_lib.measure.protocol import SAMPLES
 from emoji_lib.measure.text_match import KINDS
 from emoji_lib.numbers import kid, number, setting, spread
 from emoji_lib.runs import experiments, league
@@ -202,7 +203,10 @@ def _short_scores(seeds: list[dict]) -> list[str]:
     parts = ["KID " + " and ".join(kid(scores[name]) for name in TRUSTED)]
     if "coverage" in scores[TRUSTED[0]]:
         parts.append("coverage " + " and ".join(f"{scores[name]['coverage']:.2f}" for name in TRUSTED))
-    lines = [", ".join([*parts, f"near copies {scores['memorised']:.0%}"])]
+    parts.append(f"near copies {scores['memorised']:.0%}")
+    if scores["samples"] != SAMPLES:
+        parts.append(f"of {scores['samples']:,} samples")
+    lines = [", ".join(parts)]
     if len(seeds) > 1:
         of = (spread([one["scores"][name]["kid"] for one in seeds]) for name in TRUSTED)
         lines.append(f"{len(seeds)} seeds: KID {' and '.join(of)}")

@@ -57,13 +57,14 @@ def test_several_seeds_are_one_row_with_their_spread(results):
         rate = 2e-4 if kid == 3 else 4e-4  # by the defaults of another commit: no seed of these
         kept |= {"seed": seed, "parameters": kept["parameters"] | {"seed": seed, "learning_rate_g": rate}}
         folder = record.create("02-quick", "notebook", "", kept["parameters"], results)
-        scores = {name: encoder | {"kid": kid} for name in ("contrast", "groups")} | {"memorised": 0.05}
+        scores = {name: encoder | {"kid": kid} for name in ("contrast", "groups")}
+        scores |= {"memorised": 0.05, "samples": 1000}
         record.write_record(folder, kept | {"scores": scores})
     shutil.rmtree(first)
     changed = record.create("02-quick", "notebook", "", kept["parameters"], results, changed={"features": 8})
     record.write_record(changed, kept | {"scores": scores, "changed": {"features": 8}})
     row = table.table(table.kept(results)).splitlines()[-1]
-    assert "KID 0.5 ±0.1 and 0.5 ±0.1, coverage 0.70 and 0.70, near copies 5%" in row
+    assert "KID 0.5 ±0.1 and 0.5 ±0.1, coverage 0.70 and 0.70, near copies 5%, of 1,000 samples" in row
     assert "2 seeds: KID 0.7 (0.5 to 0.9) and 0.7 (0.5 to 0.9)" in row
     assert table.log(table.kept(results)).count("**02-quick**") == 5
 
