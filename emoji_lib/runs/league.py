@@ -3,7 +3,7 @@
 import json
 from operator import itemgetter
 from pathlib import Path
-from statistics import fmean
+from statistics import median
 
 import pandas as pd
 
@@ -59,7 +59,7 @@ def table(results: Path = LEAGUE) -> pd.DataFrame:
 
 
 def standing(results: Path = LEAGUE) -> dict[str, list[dict]]:
-    """Each player's rows with scores, by seed; players by the first encoder's mean KID over white, best first.
+    """Each player's rows with scores, by seed; players by the first encoder's median KID over white, best first.
 
     Raises `BadInput` where their minutes differ.
     """
@@ -69,5 +69,5 @@ def standing(results: Path = LEAGUE) -> dict[str, list[dict]]:
             players.setdefault(row["player"], []).append(row)
     if len(minutes := {row["minutes"] for seeds in players.values() for row in seeds}) > 1:
         raise BadInput(f"{results} has rows of {sorted(minutes)} minutes: a league has one time, remove the others")
-    mean_kid = lambda one: fmean(row["scores"][FLAT][TRUSTED[0]]["kid"] for row in one[1])  # noqa: E731
-    return dict(sorted(players.items(), key=mean_kid))
+    nearness = lambda one: median(row["scores"][FLAT][TRUSTED[0]]["kid"] for row in one[1])  # noqa: E731
+    return dict(sorted(players.items(), key=nearness))

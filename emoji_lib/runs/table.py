@@ -4,7 +4,7 @@ import html
 import itertools
 import json
 from pathlib import Path
-from statistics import fmean
+from statistics import median
 
 import pandas as pd
 
@@ -24,7 +24,7 @@ PARTS = ("results", "league")  # of the README
 WIDTHS = {"samples": 200, "losses": 110}  # of the pictures in these columns, pixels
 PEERS = (
     "Peers after {:g} minutes of one core each, all emoji over white at 64 pixels "
-    "([all numbers](notebooks/09_comparison.ipynb)):"
+    "([all numbers](notebooks/09_comparison.ipynb)); of several seeds the median, and KID from the least to the most:"
 )
 COLUMNS = ("samples", "run", "losses")
 SETTINGS = {
@@ -63,19 +63,20 @@ def table(runs: Runs) -> str:
 
 
 def peers(results: Path) -> str:
-    """The README's Markdown: a row for each player of the league with scores, means over its seeds."""
+    """The README's Markdown: a row for each player of the league with scores, medians over its seeds."""
     standing, lines = league.standing(results), []
     for name, seeds in standing.items():
         scores = [row["scores"][league.FLAT] for row in seeds]
-        kids, covered = ([fmean(one[by][key] for one in scores) for by in TRUSTED] for key in ("kid", "coverage"))
+        kids, covered = ([sorted(one[by][key] for one in scores) for by in TRUSTED] for key in ("kid", "coverage"))
+        ends = ", ".join(f"{one[0]:.2f} to {one[-1]:.2f}" for one in kids)
         cells = [
             f'<img src="{_link(league.place(name, seeds[0]["seed"], results))}/strip.png" width="{WIDTHS["samples"]}">',
             f"{name}, {len(seeds)} seeds" if len(seeds) > 1 else name,
-            ", ".join(f"{value:.2f}" for value in kids),
-            ", ".join(f"{value:.2f}" for value in covered),
-            f"{fmean(one['memorised'] for one in scores):.0%}",
-            number(fmean(row["images_seen"] for row in seeds)),
-            f"{number(fmean(row['sampling_seconds'] for row in seeds))} s",
+            ", ".join(f"{median(one):.2f}" for one in kids) + (f"<br><sub>{ends}</sub>" if len(seeds) > 1 else ""),
+            ", ".join(f"{median(one):.2f}" for one in covered),
+            f"{median(one['memorised'] for one in scores):.0%}",
+            number(median(row["images_seen"] for row in seeds)),
+            f"{number(median(row['sampling_seconds'] for row in seeds))} s",
         ]
         unbroken = (cell.replace("-", "\u2011").replace(" ", "&nbsp;") for cell in cells[1:])
         lines.append([cells[0], *unbroken])
