@@ -233,8 +233,16 @@ def grid(
             place = (x + left - 10, y + picture.height / 2)
             draw.text(place, labels[index], fill="#444444", font=ImageFont.load_default(15), anchor="rm")
         if captions:
-            draw.text((x + 8, y + 3), captions[index], fill="#444444", font=ImageFont.load_default(13))
+            font = ImageFont.load_default(13)
+            caption = _shortened(captions[index], picture.width - 16, font)
+            draw.text((x + 8, y + 3), caption, fill="#444444", font=font)
     return whole
+
+
+def _shortened(text: str, width: float, font: ImageFont.FreeTypeFont) -> str:
+    """The text, or its beginning with an ellipsis where it is wider than so many pixels."""
+    fits = (n for n in range(len(text) - 1, 0, -1) if font.getlength(f"{text[:n]}…") <= width)
+    return text if font.getlength(text) <= width else f"{text[: next(fits, 0)].rstrip()}…"
 
 
 def tile(images: np.ndarray, columns: int = COLUMNS, colour: tuple[int, int, int] = WHITE) -> Image.Image:

@@ -2,9 +2,11 @@
 
 import itertools
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 
 from emoji_lib.show import plots
 
@@ -114,3 +116,10 @@ def test_each_run_is_a_dot_and_their_mean_a_bar(drawn):
     assert [label.get_text() for label in axes.get_yticklabels()] == ["baseline", "baseline + biases"]
     assert axes.yaxis_inverted()
     assert all(label.get_window_extent().x0 >= 0 for label in axes.get_yticklabels()), "a name is clipped"
+
+
+def test_a_long_caption_ends_before_the_next_picture():
+    pictures = [Image.new("RGB", (120, 20), "white") for _ in range(2)]
+    drawn = np.asarray(plots.grid(pictures, 2, captions=["one with a caption that is much too long for it", ""]))
+    assert (drawn[:20, :120] < 255).any()
+    assert (drawn[:20, 120:] == 255).all()
