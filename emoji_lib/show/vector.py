@@ -13,10 +13,10 @@ from torch.nn import functional as F
 
 from emoji_lib.nets.layered import NATIVE
 
-FINE = 4  # samples along a pixel
+FINE = 6  # samples along a pixel
 HALF = 127.5  # of alpha, above which a pixel is drawn
 UNITS = 100  # of a path's coordinates in a pixel
-TOLERANCE = 0.1  # pixels by which an outline may be simplified
+TOLERANCE = 0.15  # pixels by which an outline may be simplified
 SPECK = 0.35  # regions of fewer pixels are left out
 COLOURS = 24  # of a document at most, before those alike are merged
 EVEN = 6  # of 255, the most that a channel may span among a flat sample and its neighbours
@@ -87,8 +87,9 @@ def _nearness(straight: Tensor, palette: Tensor) -> Tensor:
 def _path(fields: Tensor, first: int, colour: Tensor) -> str:
     """The path of a shape in `colour`: where field `first` is the highest, and a pixel into where a later one is."""
     own = (fields.argmax(0) == first).float()
-    near = F.max_pool2d(own[None], 2 * FINE + 1, 1, FINE)[0]
-    apart = torch.where(near > 0, fields[first:].amax(0) - fields[:first].amax(0), -1)
+    near = F.avg_pool2d(own[None], 2 * FINE + 1, 1, FINE)[0] - 0.1  # round, so that its outline is short
+    over = fields[first:].amax(0) - fields[:first].amax(0)
+    apart = torch.where(own > 0, over, torch.minimum(over, 1e4 * near))
     padded = np.pad(apart.numpy(), 1, mode="edge")  # out to the picture's edge, which lies between samples
     at = (np.arange(len(padded)) - 0.5) / FINE
     contours = contourpy.contour_generator(at, at, padded, fill_type=contourpy.FillType.OuterOffset)
