@@ -28,6 +28,12 @@ def in_parts(draw: Callable[[Tensor], Tensor], inputs: Tensor, most: int = 64) -
     return np.concatenate([to_uint8(draw(part)) for part in inputs.split(most)])
 
 
+def upload(array: np.ndarray, device: torch.device) -> Tensor:
+    """An array as a tensor on the device, for which no step waits: a GPU copies it from memory that is pinned."""
+    host = torch.from_numpy(array)
+    return host.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else host
+
+
 class Batches:
     """Float32 batches `[N, C, H, W]` in −1..1 of a set that stays decoded on the device.
 
@@ -48,8 +54,7 @@ class Batches:
     def _shuffle(self, epoch: int) -> Tensor:
         if self._order[0] != epoch:
             rng = np.random.default_rng((self.seed, epoch))
-            order = torch.from_numpy(rng.permutation(len(self.images)))
-            self._order = (epoch, order.to(self.images.device))  # once an epoch, so that no step waits for the host
+            self._order = (epoch, upload(rng.permutation(len(self.images)), self.images.device))
         return self._order[1]
 
     def indices(self, step: int) -> Tensor:
@@ -116,10 +121,10 @@ class Captioned(Batches):
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         chosen, phrases = self.chosen(step)
-        images = scale(self.images[torch.from_numpy(chosen).to(self.images.device)])
+        images = scale(self.images[upload(chosen, self.images.device)])
         if self._same(step) and len(set(chosen)) == 1:
             images = _moved(images, np.random.default_rng((self.seed, step, 1)))
-        return images, self.vectors[torch.from_numpy(phrases).to(self.images.device)]
+        return images, self.vectors[upload(phrases, self.images.device)]
 
 
 def _moved(images: Tensor, rng: np.random.Generator) -> Tensor:
@@ -146,7 +151,7 @@ class Unpaired:
         mirrored = np.random.default_rng((self.seed, step)).random((2, self.batch_size, 1, 1, 1)) < 0.5
         batches = [side[step] for side in self.sides]
         return tuple(
-            torch.where(torch.from_numpy(turned).to(images.device), images.flip(3), images)
+            torch.where(upload(turned, images.device), images.flip(3), images)
             for images, turned in zip(batches, mirrored, strict=True)
         )
 

@@ -134,7 +134,10 @@ class Run:
         )
 
     def finish(self) -> None:
-        """Mark the run as finished or collapsed. Raises `RuntimeError` where a training run lacks what it must keep."""
+        """Mark the run as finished or collapsed, which the runner believes once the notebook has come to its end.
+
+        Raises `RuntimeError` where a training run lacks what it must keep.
+        """
         record = read_record(self.folder)
         if "architecture" in record:
             files = ("metrics.jsonl", "loss.png", "sample.png", "generator.safetensors")
@@ -146,8 +149,9 @@ class Run:
         for watcher in self.watchers:
             watcher.close()
         record.pop("process", None)
-        status = "collapsed" if record.pop("collapsed", False) else "finished"
-        write_record(self.folder, record | {"status": status, "seconds": self._seconds()})
+        mark = "outcome" if os.environ.get(FOLDER_VARIABLE) else "status"  # a killed notebook may be cut after this
+        outcome = "collapsed" if record.pop("collapsed", False) else "finished"
+        write_record(self.folder, record | {mark: outcome, "seconds": self._seconds()})
 
     def _seconds(self) -> float:
         return round(time.perf_counter() - self.began, 1)

@@ -67,14 +67,15 @@ def _finish(folder: Path, plan: experiments.Plan) -> None:
     except KeyboardInterrupt:  # before the run began, after its finish(), or a second signal
         reason = f"{STOPPED} the notebook was cut off; --resume runs it to its end"
     record = read_record(folder) | {"seconds": round(time.perf_counter() - started, 1)}
+    outcome = record.pop("outcome", None)
     if reason.startswith(STOPPED):
         write_record(folder, record | {"status": "interrupted", "reason": reason})
         raise KeyboardInterrupt(reason)
-    if reason or record["status"] not in GOOD:
+    if reason or outcome not in GOOD:
         reason = reason or "the notebook ended without finishing its run"
         write_record(folder, record | {"status": "failed", "reason": reason})
         raise RunFailed(f"{one.name} failed: {reason}\nrecord and executed notebook: {shown(folder)}")
-    write_record(folder, record)
+    write_record(folder, record | {"status": outcome})
 
 
 def _newest_unfinished(plan: experiments.Plan, out: Path) -> Path | None:
@@ -99,7 +100,7 @@ def _resume(folder: Path, plan: experiments.Plan) -> None:
         raise _nothing_to_resume(plan, folder.parent)
     if differences := plan.differences_from(record):
         raise BadInput(f"{shown(folder)} was begun with other parameters: {differences}; run it without --resume")
-    for stale in ("reason", "process"):  # that process is gone, and its number may be another's by now
+    for stale in ("reason", "outcome", "process"):  # that process is gone, and its number may be another's by now
         record.pop(stale, None)
     write_record(folder, record | {"status": "interrupted", "resumed": [*record.get("resumed", []), code()]})
 

@@ -31,13 +31,17 @@ def fill(run):
     return run.picture("sample.png", plots.contact_sheet(faces.images[:48], faces.premultiplied))
 
 
-def test_a_record_is_interrupted_until_it_is_whole(run):
+def test_a_record_is_interrupted_until_it_is_whole(run, monkeypatch):
     assert record.read_record(run.folder)["status"] == "interrupted"
     run.note(architecture={})
     with pytest.raises(RuntimeError, match=r"lacks device, data, .*sample\.png, generator\.safetensors"):
         run.finish()
     assert record.read_record(run.folder)["status"] == "interrupted"
     fill(run)
+    run.finish()
+    kept = record.read_record(run.folder)
+    assert (kept["status"], kept["outcome"]) == ("interrupted", "finished")  # until the runner sees the last cell
+    monkeypatch.delenv(record.FOLDER_VARIABLE)  # as in JupyterLab
     run.finish()
     kept = record.read_record(run.folder)
     assert kept["status"] == "finished"

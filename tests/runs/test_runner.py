@@ -130,6 +130,24 @@ def test_a_signal_after_the_run_is_finished_leaves_it_to_be_resumed(laboratory, 
     assert [cell.execution_count for cell in executed.cells] == [1, 2, 3, 4, 5]
 
 
+def test_a_run_killed_after_it_is_finished_is_left_to_be_resumed(laboratory):
+    plan = experiments.plan("late", {"steps": int(signal.SIGKILL)})
+    lines = [
+        "from pathlib import Path",
+        "from emoji_lib.runs import experiments, runner",
+        f"experiments.NOTEBOOKS = Path({str(experiments.NOTEBOOKS)!r})",
+        f"runner.run(experiments.plan('late', {plan.changed!r}), out=Path({str(laboratory)!r}))",
+    ]
+    killed = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=ROOT, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    ((folder, kept),) = record.runs_in(laboratory)
+    assert kept["status"] == "interrupted"
+    assert runner.run(plan, out=laboratory, resume=True) == folder
+    kept = record.read_record(folder)
+    assert kept["status"] == "finished"
+    assert "outcome" not in kept
+
+
 def test_a_run_is_held_from_its_first_moment(laboratory, monkeypatch):
     held = []
     monkeypatch.setattr(runner, "_finish", lambda folder, plan: held.append(is_held(folder)))
