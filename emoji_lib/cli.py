@@ -82,7 +82,7 @@ def command(example: str) -> Callable:
 
 def _show(facts: list | dict, as_json: bool, lines: Iterable[str]) -> None:
     """Print facts as JSON, or else lines of text."""
-    print(json.dumps(facts, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
+    print(json.dumps(facts, indent=2, ensure_ascii=False) if as_json else "\n".join(lines), flush=True)
 
 
 @command("data --json")
@@ -220,6 +220,7 @@ def blind(
     answers: Annotated[list[Path], typer.Argument(parser=home, help="readers' answers, a JSON file each")] = (),
     retrieval: Retrieval = 0.7,
     out: Out = Path("blind"),
+    as_json: Json = False,
 ) -> None:
     """A blind reading: its pictures and choices, or readers' scores."""
     from emoji_lib.runs.record import find_run
@@ -228,8 +229,8 @@ def blind(
 
     if answers:
         found = reading.score(out, answers)
-        for reader, right in found["right"].items():
-            print(f"{reader}: {right} of {found['asked']} named rightly, by chance {found['by_chance']:.1f}")
+        rightly = f"of {found['asked']} named rightly, by chance {found['by_chance']:.1f}"
+        _show(found, as_json, [f"{reader}: {right} {rightly}" for reader, right in found["right"].items()])
         return
     reading.make(find_run(run, sampler.WEIGHTS), out, retrieval)
     print(
@@ -341,20 +342,26 @@ def _report(ended: dict[str, str]) -> None:
 
 
 @command("sweep deep-emoji-sweep-quick --jobs 2 --dry-run")
-def sweep(name: Name, jobs: Jobs = 1, device: Device = "", out: Kept = None, dry_run: DryRun = False) -> None:
+def sweep(
+    name: Name, jobs: Jobs = 1, device: Device = "", out: Kept = None, dry_run: DryRun = False, as_json: Json = False
+) -> None:
     """Run those of a sweep that are not there yet."""
     from emoji_lib.runs import missing as queue
     from emoji_lib.runs import sweep as sweeps
 
     out = (out or queue.RESULTS).resolve()
-    rows = list(sweeps.states(name, out))
-    for row, state, _, seconds in rows:
+    rows, facts, lines = list(sweeps.states(name, out)), [], []
+    for row, state, lacking, seconds in rows:
+        facts.append(
+            {"experiment": row.name, "about": row.about, "state": state, "to_run": lacking, "seconds": seconds}
+        )
         about = "" if seconds is None else f"  about {seconds / 60:.1f} min"
-        print(f"{row.name:<28} {state:<13} {row.about}{about}")
-    times = [seconds for *_, seconds in rows if seconds is not None]
+        lines.append(f"{row.name:<28} {state:<13} {row.about}{about}")
+    times = [row["seconds"] for row in facts if row["seconds"] is not None]
     if times:
-        runs = sum(lacking for _, _, lacking, _ in rows)
-        print(f"to run: {runs}, about {sum(times) / 60 / jobs:.0f} min with {jobs} at a time")
+        runs = sum(row["to_run"] for row in facts)
+        lines.append(f"to run: {runs}, about {sum(times) / 60 / jobs:.0f} min with {jobs} at a time")
+    _show(facts, as_json, lines)
     if not dry_run:
         _report(queue.run_missing(out, names=[row.name for row, *_ in rows], device=device, jobs=jobs))
 

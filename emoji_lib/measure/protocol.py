@@ -134,11 +134,11 @@ def _sized(real: Tensor, fake: Tensor) -> dict[str, float]:
 
 
 def _mixture(learned: emoji.EmojiSet, real: Tensor, fake: Tensor) -> dict[str, dict[str, float]]:
-    """The share of `samples` whose nearest real picture is of each group, and of `real` ones; or of subgroups."""
+    """The fraction of `samples` whose nearest real picture is of each group, and of `real` ones; or of subgroups."""
     kind = "group" if len(learned.labels("group")[0]) > 1 else "subgroup"
     names, labels = learned.labels(kind)
-    shares = {"samples": labels[torch.cdist(fake, real).argmin(1)], "real": labels}
-    return {key: {name: (of == k).mean().item() for k, name in enumerate(names)} for key, of in shares.items()}
+    sides = {"samples": labels[torch.cdist(fake, real).argmin(1)], "real": labels}
+    return {key: {name: (of == k).mean().item() for k, name in enumerate(names)} for key, of in sides.items()}
 
 
 @cache

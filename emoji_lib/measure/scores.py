@@ -1,4 +1,4 @@
-"""Scores as functions of features, float64 `[N, F]`; they never see a network, a device or a file."""
+"""Scores as functions of features, float64 `[N, F]`, or of images; they never see a network, a device or a file."""
 
 import math
 
@@ -133,3 +133,8 @@ def nearest(pictures: Tensor, training: Tensor, shift: int = 2) -> tuple[Tensor,
                 which = torch.where(low < best, index, which)
                 best = torch.minimum(low, best)
     return (best.clamp(min=0) / known.shape[1]).sqrt(), which
+
+
+def psnr(images: Tensor, wanted: Tensor) -> float:
+    """Peak signal-to-noise ratio in dB of images `[N, C, H, W]` in −1..1 against one `[1, C, H, W]`."""
+    return -10 * math.log10((images.cpu() - wanted.cpu()).div(2).square().mean().item())

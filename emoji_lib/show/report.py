@@ -46,17 +46,19 @@ def notes(rows: dict[str, dict]) -> str:
         f"{name}: {found['samples']:,} pictures against {found['reference_images']:,} of {found['reference']!r}",
         "KID: 0 is real, ± is the 95% interval. memorised: unseen pictures have 0.05, copies 1.",
         agreement(rows),
-        *([mixture(found["mixture"])] if "mixture" in found else []),
     ]
     return "\n".join(lines + [f"left out: {score} ({reason})" for score, reason in found["left_out"].items()])
 
 
-def mixture(found: dict[str, dict[str, float]]) -> str:
-    """What is drawn how often, the most frequent kind of real picture first, without those under half a percent."""
-    often = [kind for kind, real in found["real"].items() if max(real, found["samples"][kind]) >= 0.005]
-    kinds = sorted(often, key=found["real"].get, reverse=True)
-    parts = (f"{kind} {found['samples'][kind]:.0%} (real {found['real'][kind]:.0%})" for kind in kinds)
-    return f"by nearest real picture: {', '.join(parts)}"
+def mixture(rows: dict[str, dict]) -> pd.DataFrame:
+    """What is drawn how often, by the kind of the nearest real picture; without kinds that none draws once in 200."""
+    table = {}
+    for name, mixed in ((name, found["mixture"]) for name, found in rows.items() if "mixture" in found):
+        table = table or {"real": mixed["real"]}
+        table[name] = mixed["samples"]
+    frame = pd.DataFrame(table).rename_axis("nearest real picture", axis=1)
+    often = frame[(frame >= 0.005).any(axis=1)]
+    return often.sort_values([*table][:1], ascending=False, kind="stable").map("{:.0%}".format)
 
 
 def text(rows: dict[str, dict]) -> str:
@@ -64,6 +66,8 @@ def text(rows: dict[str, dict]) -> str:
     frame = scores(rows, full=True)
     parts = [frame[group].rename_axis(f"encoder: {group}", axis=1).to_string() for group in ENCODERS]
     parts.append(frame[["pixels"]].droplevel(0, axis=1).to_string())
+    if len(drawn := mixture(rows)):
+        parts.append(drawn.to_string())
     return "\n\n".join([*parts, notes(rows)])
 
 

@@ -1,6 +1,5 @@
 """Pictures from kept weights: drawn, saved as PNGs and GIFs, and evaluated."""
 
-import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -264,11 +263,6 @@ def evaluate_run(run: Run, n: int) -> dict | None:
 def evaluate_images(images: np.ndarray, selection: str) -> dict:
     """Scores of pictures with straight colour, uint8 `[N, C, H, W]`, against a selection."""
     return protocol.evaluate(*_against(images, selection))
-
-
-def psnr(images: Tensor, wanted: Tensor) -> float:
-    """Peak signal-to-noise ratio in dB of images `[N, C, H, W]` in −1..1 against one `[1, C, H, W]`."""
-    return -10 * math.log10((images.cpu() - wanted.cpu()).div(2).square().mean().item())
 
 
 def nearest_panel(shown: Views, reference: protocol.Reference, n: int = 16) -> Image.Image:

@@ -78,8 +78,8 @@ def test_the_inception_score_is_that_of_the_runs_kept_so_far(rows):
 def test_what_is_drawn_how_often_is_seen(rows, reference, copies):
     real = rows["copies"]["mixture"]["real"]
     assert sum(real.values()) == pytest.approx(1, abs=1e-3)
-    for group, share in rows["copies"]["mixture"]["samples"].items():  # the nearest picture of a copy is itself
-        assert share == pytest.approx(real[group], abs=0.08)
+    for group, part in rows["copies"]["mixture"]["samples"].items():  # the nearest picture of a copy is itself
+        assert part == pytest.approx(real[group], abs=0.08)
     flags = reference.learned.images[[one.group == "Flags" for one in reference.learned.emoji]][:100]
     assert protocol.evaluate(reference.seen(flags), reference)["mixture"]["samples"]["Flags"] == 1
 

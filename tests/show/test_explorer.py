@@ -16,6 +16,7 @@ from emoji_lib import BadInput
 from emoji_lib.cli import main
 from emoji_lib.data import emoji, pixels
 from emoji_lib.data.batches import scale
+from emoji_lib.measure import scores
 from emoji_lib.nets import dcgan, layered
 from emoji_lib.runs import record
 from emoji_lib.show import explorer, notebook, sampler
@@ -125,7 +126,7 @@ def test_a_picture_of_the_generator_is_found_again(generator):
     wanted = pixels.premultiply(explorer.draw(generator, generator.latents(1, 99)))
     nearest, found = explorer.project(generator, wanted, 80, 0)
     x = scale(torch.from_numpy(wanted))
-    assert sampler.psnr(generator(found), x) > sampler.psnr(generator(nearest), x) + 6
+    assert scores.psnr(generator(found), x) > scores.psnr(generator(nearest), x) + 6
     assert 0.8 < found.norm() / 64**0.5 < 1.2
     assert torch.equal(explorer.project(generator, wanted, 80, 0)[1], found)
     with pytest.raises(BadInput, match="projection_steps 0 is not positive"):

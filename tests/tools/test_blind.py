@@ -53,6 +53,9 @@ def test_answers_are_counted_and_kept(reading, tmp_path, capsys):
     (tmp_path / "late.json").write_text(json.dumps(names))
     assert main(["blind", str(run), str(tmp_path / "late.json"), "--out", str(out)]) == 0
     assert json.loads((out / "readings.json").read_text())["right"] == {"all": 30, "none": 0, "one": 1, "late": 30}
+    capsys.readouterr()
+    assert main(["blind", str(run), str(tmp_path / "late.json"), "--out", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["right"]["late"] == 30
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "one.json").write_text(json.dumps(names))
     assert main(["blind", str(run), files[-1], str(tmp_path / "other" / "one.json"), "--out", str(out)]) == 2

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from emoji_lib import BadInput
 from emoji_lib.data import emoji
 from emoji_lib.data.batches import Batches
+from emoji_lib.measure import scores
 from emoji_lib.nets import dcgan, deep
-from emoji_lib.show import sampler
 from emoji_lib.train import device, gan, losses
 from emoji_lib.train.augment import ShiftAndFlip
 from emoji_lib.train.system import SEED_STRIDE
@@ -234,5 +234,5 @@ def test_the_deep_emoji_family_learns_one_face_by_heart():
     batches = Batches(emoji.load("😮", size=64, mode="RGB").images, 3, seed=0)
     for step in range(200):
         system.step(batches[step])
-    reached = sampler.psnr(system.sample(generator.latents(8, 1)), batches[0][:1])
+    reached = scores.psnr(system.sample(generator.latents(8, 1)), batches[0][:1])
     assert reached > 18, f"PSNR {reached:.1f} dB"

@@ -45,8 +45,8 @@ class Turn:
 
     def trained(self, images_seen: int) -> None:
         """Training has ended: the clock stops. How much of a core it had tells whether other work was beside it."""
-        share = sum(os.times()[:4]) / (time.monotonic() - START)  # seconds of this process and of those it waited for
-        self._note(images_seen=images_seen, core_share=round(share, 2))
+        used = sum(os.times()[:4])  # seconds of this process and of those it waited for
+        self._note(images_seen=images_seen, core_share=round(used / (time.monotonic() - START), 2))
 
     def draw(self, draw: Callable[[int], np.ndarray]) -> None:
         """Write `n` pictures; `draw` makes so many, uint8 `[N, H, W, C]`, and its time alone is noted."""
