@@ -46,7 +46,7 @@ def table(results: Path = LEAGUE) -> pd.DataFrame:
     for row in rows(results):
         for mode, found in (row.get("scores") or {"–": {}}).items():
             encoders = {name: found.get(name, {}) for name in TRUSTED}
-            cells = {"player": row["player"], "seed": row["seed"], "mode": mode}
+            cells = {"system": row["player"], "seed": row["seed"], "mode": mode}
             cells["images seen"] = number(row.get("images_seen"))
             cells |= {f"KID {name}": kid(one) for name, one in encoders.items()}
             cells |= {f"coverage {name}": number(one.get("coverage")) for name, one in encoders.items()}

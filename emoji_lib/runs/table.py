@@ -24,7 +24,8 @@ PARTS = ("results", "league")  # of the README
 WIDTHS = {"samples": 200, "losses": 110}  # of the pictures in these columns, pixels
 PEERS = (
     "Peers after {:g} minutes of one core each, all emoji over white at 64 pixels "
-    "([all numbers](notebooks/09_comparison.ipynb)); of several seeds the median, and KID from the least to the most:"
+    "([all numbers](notebooks/09_comparison.ipynb)). Of several seeds the median, and below it the range of KID; "
+    "images are those seen in training, sampling is of 1,000 pictures:"
 )
 COLUMNS = ("samples", "run", "losses")
 SETTINGS = {
@@ -80,7 +81,7 @@ def peers(results: Path) -> str:
         ]
         unbroken = (cell.replace("-", "\u2011").replace(" ", "&nbsp;") for cell in cells[1:])
         lines.append([cells[0], *unbroken])
-    head = ("first eight samples", "player", "KID", "coverage", "copies", "images", "sampling")
+    head = ("first eight samples", "system", "KID", "coverage", "copies", "images", "sampling")
     minutes = {row["minutes"] for seeds in standing.values() for row in seeds}  # one, or none without rows
     return "\n\n".join([*map(PEERS.format, minutes), _table(head, lines)])
 
