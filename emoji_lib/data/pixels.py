@@ -5,7 +5,7 @@ import hashlib
 import io
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +98,11 @@ def over(images: np.ndarray, background: tuple[int, int, int] = (255, 255, 255),
     return np.minimum(255, images[:, :3] + (behind + 127) // 255).astype(np.uint8)
 
 
+def in_colour(images: np.ndarray, *, premultiplied: bool) -> np.ndarray:
+    """Gray, RGB or RGBA as RGB uint8 `[N, 3, H, W]`, what is transparent over white."""
+    return over(images, premultiplied=premultiplied) if images.shape[1] == 4 else images.repeat(3 // images.shape[1], 1)
+
+
 def resize(images: np.ndarray, side: int) -> np.ndarray:
     """Antialiased; Pillow premultiplies RGBA around its filter, so hidden colours do not bleed into edges."""
     resized = [
@@ -120,6 +125,14 @@ def median_colour(images: np.ndarray, box: tuple[float, float, float, float]) ->
     top, bottom, left, right = (round(fraction * images.shape[-1]) for fraction in box)
     median = np.median(images[:, :, top:bottom, left:right], (2, 3))
     return (median[:, :3] * 255 / np.maximum(median[:, 3:], 1)).clip(0, 255)
+
+
+def gif(pictures: Iterable[Image.Image], milliseconds: int, comment: str = "") -> bytes:
+    """RGB pictures as the content of a GIF file that loops, 128 colours each."""
+    first, *rest = (one.quantize(128, dither=Image.Dither.NONE) for one in pictures)
+    content, options = io.BytesIO(), {"duration": milliseconds, "loop": 0, "comment": comment}
+    first.save(content, "gif", save_all=True, append_images=rest, **options)
+    return content.getvalue()
 
 
 def png(image: Image.Image) -> bytes:

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from emoji_lib.runs.record import FOLDER_VARIABLE, create, differences, read_rec
 from emoji_lib.train import device as machine
 from emoji_lib.train.checkpoint import Checkpoints, save_weights
 
-SHOWN = 8  # pictures of the fixed latents in a snapshot
+FRAME = 125  # milliseconds a picture of the film
+PICTURES = ("shown", "frames")  # of the fixed latents, which a checkpoint keeps
 TRAINED = ("device", "data", "architecture", "steps", "images_seen", "images_per_second")
 
 
@@ -38,6 +40,7 @@ class Run:
         self.resumed = "resumed" in record
         self.rows: list[dict] = []
         self.shown: list[tuple[int, np.ndarray]] = []
+        self.frames: list[tuple[int, np.ndarray]] = []
         self._metrics = self.folder / "metrics.jsonl"
         self._checkpoints = Checkpoints(self.folder)
         self.watchers: list = []  # see `show/live.py`
@@ -65,7 +68,8 @@ class Run:
     def _forget(self) -> None:
         self.rows.clear()
         self.shown.clear()
-        shown = (path for kind in ("*.png", "*.safetensors") for path in self.folder.glob(kind))
+        self.frames.clear()
+        shown = (path for kind in ("*.png", "*.gif", "*.safetensors") for path in self.folder.glob(kind))
         for path in (self._metrics, self.folder / "collapse.json", *shown, *self._checkpoints.paths()):
             path.unlink(missing_ok=True)
 
@@ -85,7 +89,8 @@ class Run:
         lines = self._metrics.read_text(encoding="utf-8").splitlines() if self._metrics.exists() else []
         self.rows = list(map(json.loads, lines[: state.pop("rows")]))
         write_text(self._metrics, "".join(json.dumps(row) + "\n" for row in self.rows))
-        self.shown = [(step, images.numpy()) for step, images in state.pop("shown")]
+        for name in PICTURES:
+            setattr(self, name, [(step, images.numpy()) for step, images in state.pop(name, [])])
         return state
 
     def _configuration(self) -> dict:
@@ -107,9 +112,13 @@ class Run:
 
     def snapshot(self, step: int, images: Tensor) -> None:
         """Keep the pictures of the fixed latents at this step, float −1..1 `[N, C, H, W]`."""
-        self.shown.append((step, to_uint8(images[:SHOWN])))
+        self.shown.append((step, to_uint8(images)))
         for watcher in self.watchers:
             watcher.snapshot(self.shown, self._premultiplied)
+
+    def frame(self, step: int, images: Tensor) -> None:
+        """Keep the pictures of the fixed latents at this step for the film, float −1..1 `[N, C, H, W]`."""
+        self.frames.append((step, to_uint8(images)))
 
     def trace(self, trace: list[dict[str, float]]) -> None:
         """Write the collapse monitor's trace to `collapse.json`."""
@@ -117,8 +126,8 @@ class Run:
 
     def checkpoint(self, step: int, state: dict) -> None:
         """Keep a checkpoint to resume from."""
-        shown = [(at, torch.from_numpy(images)) for at, images in self.shown]
-        mine = {"rows": len(self.rows), "shown": shown, "configuration": self._configuration()}
+        mine = {name: [(at, torch.from_numpy(images)) for at, images in getattr(self, name)] for name in PICTURES}
+        mine |= {"rows": len(self.rows), "configuration": self._configuration()}
         self._checkpoints.save(step, state | mine)
         self.note(seconds=self._seconds())  # a killed process cannot write it later
 
@@ -126,6 +135,16 @@ class Run:
         """Keep a picture in the run's folder, and return it for showing."""
         write_whole(self.folder / name, lambda partial: partial.write_bytes(pixels.png(picture)))
         return picture
+
+    def _film(self) -> None:
+        """Keep the fixed latents through the run as `training.gif`, and at the best coverage as `best.png`."""
+        colour = {step: pixels.in_colour(one, premultiplied=self._premultiplied) for step, one in self.frames}
+        strips = {step: Image.fromarray(np.concatenate(one, 2).transpose(1, 2, 0)) for step, one in colour.items()}
+        film = pixels.gif(strips.values(), FRAME, f"run {self.folder.name}, steps {min(strips)} to {max(strips)}")
+        write_whole(self.folder / "training.gif", lambda partial: partial.write_bytes(film))
+        if (traced := self.folder / "collapse.json").is_file():
+            best = max(json.loads(traced.read_text(encoding="utf-8")), key=itemgetter("coverage"))["step"]
+            self.picture("best.png", strips[min(strips, key=lambda step: abs(step - best))])
 
     def weights(self, network: nn.Module, emoji: EmojiSet, name: str = "generator", **facts) -> None:
         """Keep a network and facts of its images; `range="0..1"` for one that does not draw in −1..1."""
@@ -146,6 +165,8 @@ class Run:
             if missing:
                 way = "train, draw the losses, sample and keep weights before finish()"
                 raise RuntimeError(f"the run lacks {', '.join(missing)}: {way}")
+        if self.frames:
+            self._film()
         for watcher in self.watchers:
             watcher.close()
         record.pop("process", None)

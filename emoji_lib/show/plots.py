@@ -258,7 +258,7 @@ def stack(*sheets: Image.Image) -> Image.Image:
 def contact_sheet(images: np.ndarray, premultiplied: bool, columns: int = COLUMNS) -> Image.Image:
     """uint8 `[N, C, H, W]`: RGBA two thirds over white and the rest over a dark ground, others as they are."""
     if images.shape[1] != 4:
-        return tile(np.repeat(images, 3, 1) if images.shape[1] == 1 else images, columns)
+        return tile(pixels.in_colour(images, premultiplied=premultiplied), columns)
     light = -(-len(images) * 2 // 3 // columns) * columns
     parts = [(part, ground) for part, ground in ((images[:light], WHITE), (images[light:], DARK)) if len(part)]
     return stack(

@@ -211,15 +211,10 @@ def walk(latents: Tensor, between: int = BETWEEN) -> Tensor:
 
 def save_gif(path: Path, pictures: Iterable[np.ndarray], facts: dict) -> None:
     """Save pictures with straight colour, each uint8 `[1, C, H, W]`, as a GIF over white that loops."""
-    first, *rest = (_frame(one) for one in pictures)
     comment = ", ".join(f"{key} {value}" for key, value in facts.items())
-    options = {"save_all": True, "append_images": rest, "duration": FRAME, "loop": 0, "comment": comment}
-    write_whole(path, lambda partial: first.save(partial, "gif", **options))
-
-
-def _frame(image: np.ndarray) -> Image.Image:
-    colour = pixels.over(image, premultiplied=False) if image.shape[1] == 4 else image.repeat(3 // image.shape[1], 1)
-    return Image.fromarray(colour[0].transpose(1, 2, 0)).quantize(128, dither=Image.Dither.NONE)
+    colour = (pixels.in_colour(one, premultiplied=False)[0] for one in pictures)
+    frames = (Image.fromarray(one.transpose(1, 2, 0)) for one in colour)
+    write_whole(path, lambda partial: partial.write_bytes(pixels.gif(frames, FRAME, comment)))
 
 
 def target(name: str, n: int, seed: int, reference: str = "") -> tuple[Views, protocol.Reference, Path | None]:

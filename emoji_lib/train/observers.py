@@ -13,7 +13,8 @@ from emoji_lib import BadInput
 from emoji_lib.train.device import set_rate
 from emoji_lib.train.distributed import processes
 
-SAMPLED_AT = (0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 1.0)  # fractions of a run at which the fixed latents are drawn
+SAMPLED_AT = (0.01, 0.03, 0.1, 0.25, 0.5, 2 / 3, 1.0)  # fractions of a run at which snapshots are taken
+FRAMES, FIXED = 48, 8  # pictures of a run's film, and fixed latents in each and in a snapshot
 EVALUATIONS = 24  # of a monitor in a whole run
 ROWS = 400  # of metrics in a whole run
 PROGRESS_EVERY, PROGRESS_RAREST = 10.0, 300.0  # seconds between the first progress lines, and between the last
@@ -50,15 +51,20 @@ class Metrics:
 
 
 class Snapshots:
-    """Draws the fixed latents at a few moments of the run."""
+    """Draws the first of the fixed latents at a few moments of the run, and evenly through it for a film."""
 
     def __init__(self, run, latents: Tensor, sample_steps: Collection[int], steps: int):
-        self.run, self.latents = run, latents
+        self.run, self.latents = run, latents[:FIXED]
         self.at = set(sample_steps) or {max(1, round(steps * fraction)) for fraction in SAMPLED_AT}
+        self.filmed = {round(steps * frame / FRAMES) for frame in range(1, FRAMES + 1)}
 
     def __call__(self, state, system) -> None:
-        if state.step in self.at:
-            self.run.snapshot(state.step, system.sample(self.latents))
+        if state.step in self.at | self.filmed:
+            images = system.sample(self.latents)
+            if state.step in self.filmed:
+                self.run.frame(state.step, images)
+            if state.step in self.at:
+                self.run.snapshot(state.step, images)
 
 
 class Rates:

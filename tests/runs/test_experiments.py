@@ -47,8 +47,9 @@ def test_the_blogs_own_settings_do_not_depend_on_the_quick_ones():
     blog = {"selection": "all", "premultiplied": False, "features": 64, "epochs": 150, "batch_size": 5}
     blog |= {"learning_rate_g": 2e-4, "learning_rate_d": 2e-4, "beta1": 0.5, "beta2": 0.999, "augment": 0.0, "ema": 0.0}
     changes = {"bias": True, "activation": "gelu", "norm": "spectral", "init": "orthogonal", "loss": "softmax"}
-    assert experiments.find("01-blog").parameters == blog
-    assert experiments.find("02-blog").parameters == blog | changes
+    whole = {"ignore_collapse": True}
+    assert experiments.find("01-blog").parameters == blog | whole
+    assert experiments.find("02-blog").parameters == blog | changes | whole
     million = experiments.find("02-blog-million").parameters
     assert million == blog | changes | {"features": 128, "epochs": 2000, "steps": 1_000_000}
     assert million["epochs"] * 4009 // 5 > 1_000_000

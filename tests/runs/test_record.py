@@ -68,6 +68,19 @@ def test_the_contact_sheet_shows_the_pictures_over_white_and_over_dark(run):
     assert sheet.getpixel((4 + 36, 4 + 60))[2] < 120  # and its chin is yellow
 
 
+def test_the_film_shows_the_whole_run_and_the_best_coverage(run):
+    fill(run)
+    for step, shade in ((1, 1.0), (2, -1.0), (3, 1.0)):
+        run.frame(step, torch.cat((torch.full((8, 3, 72, 72), shade), torch.ones(8, 1, 72, 72)), 1))
+    run.trace([{"step": 1, "coverage": 0.1}, {"step": 2, "coverage": 0.3}, {"step": 3, "coverage": 0.2}])
+    run.finish()
+    with Image.open(run.folder / "training.gif") as film:
+        assert (film.n_frames, film.size) == (3, (8 * 72, 72))
+        colours = [(film.seek(frame), film.convert("RGB").getpixel((0, 0)))[1] for frame in range(3)]
+    assert colours == [(255, 255, 255), (0, 0, 0), (255, 255, 255)]
+    assert Image.open(run.folder / "best.png").convert("RGB").getpixel((0, 0)) == (0, 0, 0)
+
+
 def test_runs_are_found_by_folder_name_or_experiment(run, tmp_path, monkeypatch):
     monkeypatch.setattr(record, "RESULTS", tmp_path)
     monkeypatch.setattr(record, "RUNS", tmp_path / "none")

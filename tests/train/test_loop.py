@@ -31,13 +31,16 @@ class Counting:
 
 class Notes:
     def __init__(self):
-        self.rows, self.shown, self.state, self.facts = [], [], None, {}
+        self.rows, self.shown, self.filmed, self.state, self.facts = [], [], [], None, {}
 
     def log(self, step, facts):
         self.rows.append((step, facts))
 
     def snapshot(self, step, images):
         self.shown.append(step)
+
+    def frame(self, step, images):
+        self.filmed.append(step)
 
     def restore(self):
         return self.state
@@ -62,7 +65,9 @@ def test_rows_are_means_since_the_row_before_and_none_is_lost():
     assert [step for step, _ in notes.rows] == [*range(2, 1001, 2), 1001]
     assert notes.rows[0][1] == {"loss_g": 1.5}
     assert notes.rows[-1] == (1001, {"loss_g": 1001.0})
-    assert notes.shown == [10, 30, 100, 250, 500, 751, 1001]
+    assert notes.shown == [10, 30, 100, 250, 500, 667, 1001]
+    assert len(notes.filmed) == 48
+    assert notes.filmed[-1] == 1001
     assert notes.state["step"] == 1001
     assert notes.facts["steps"] == 1001
     assert notes.facts["images_seen"] == 3003

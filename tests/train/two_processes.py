@@ -26,6 +26,8 @@ class Nowhere:
 
     def snapshot(self, step, images): ...
 
+    def frame(self, step, images): ...
+
     def checkpoint(self, step, state):
         self.state = state
 
