@@ -143,7 +143,8 @@ def run(
         return
     seconds = round(read_record(folder)["seconds"])
     print(f"\nfinished in {seconds // 60}:{seconds % 60:02d}")
-    parts = {"samples": "sample.png", "losses": "loss.png", "record": "record.json", "notebook": "notebook.ipynb"}
+    parts = {"samples": "sample.png", "film": "training.gif", "losses": "loss.png"}
+    parts |= {"record": "record.json", "notebook": "notebook.ipynb"}
     for label, file in parts.items():
         if (folder / file).is_file():
             print(f"  {label:<9} {runner.shown(folder / file)}")

@@ -128,8 +128,8 @@ def median_colour(images: np.ndarray, box: tuple[float, float, float, float]) ->
 
 
 def gif(pictures: Iterable[Image.Image], milliseconds: int, comment: str = "") -> bytes:
-    """RGB pictures as the content of a GIF file that loops, 128 colours each."""
-    first, *rest = (one.quantize(128, dither=Image.Dither.NONE) for one in pictures)
+    """RGB pictures as the content of a GIF file that loops, 64 colours each."""
+    first, *rest = (one.quantize(64, dither=Image.Dither.NONE) for one in pictures)
     content, options = io.BytesIO(), {"duration": milliseconds, "loop": 0, "comment": comment}
     first.save(content, "gif", save_all=True, append_images=rest, **options)
     return content.getvalue()
