@@ -418,7 +418,7 @@ def league(names: Players = (), minutes: Each = 25.0, seed: Seed = 0, out: Rows 
         played.append(row)
         if not as_json and "error" in row:
             print(f"{row['player']} has no scores: {row['error']}", flush=True)
-    _show(played, as_json, [kept.table(out).to_string(index=False)])
+    _show(played, as_json, [kept.table(out).reset_index().to_string(index=False)])
 
 
 command_line = typer.main.get_command(app)

@@ -41,21 +41,24 @@ def rows(results: Path = LEAGUE) -> list[dict]:
 
 
 def table(results: Path = LEAGUE) -> pd.DataFrame:
-    """A row for each player, seed and mode, by mode and the first encoder's KID."""
-    lines = []
-    for row in rows(results):
+    """A row for each system, seed and mode, by mode and the first encoder's KID; errors only where there are any."""
+    turns, lines = rows(results), []
+    failed = any("error" in row for row in turns)
+    for row in turns:
         for mode, found in (row.get("scores") or {"–": {}}).items():
             encoders = {name: found.get(name, {}) for name in TRUSTED}
-            cells = {"system": row["player"], "seed": row["seed"], "mode": mode}
+            cells = {"seed": row["seed"], "mode": mode}
             cells["images seen"] = number(row.get("images_seen"))
             cells |= {f"KID {name}": kid(one) for name, one in encoders.items()}
             cells |= {f"coverage {name}": number(one.get("coverage")) for name, one in encoders.items()}
             cells["near copies"] = number(found.get("memorised"))
             cells["of a core"] = number(row.get("core_share"))
             cells["sampling (s)"] = number(row.get("sampling_seconds"))
-            cells["error"] = row.get("error", "").partition("\n")[0]
-            lines.append((mode, encoders[TRUSTED[0]].get("kid", float("inf")), cells))
-    return pd.DataFrame([cells for *_, cells in sorted(lines, key=itemgetter(0, 1))])
+            if failed:
+                cells["error"] = row.get("error", "").partition("\n")[0]
+            lines.append((mode, encoders[TRUSTED[0]].get("kid", float("inf")), row["player"], cells))
+    *_, systems, cells = zip(*sorted(lines, key=itemgetter(0, 1)), strict=True) if lines else ((), ())
+    return pd.DataFrame(cells, pd.Index(systems, name="system"))
 
 
 def standing(results: Path = LEAGUE) -> dict[str, list[dict]]:

@@ -84,7 +84,7 @@ def test_a_row_has_scores_and_is_made_once(place, capsys):
     assert [one["player"] for one in json.loads(capsys.readouterr().out)] == ["noise", "broken"]
 
     table = rows.table(place / "rows")
-    assert table[["system", "mode"]].values.tolist() == [["noise", "RGB 64"], ["noise", "RGBA 72"], ["broken", "–"]]
+    assert list(table["mode"].items()) == [("noise", "RGB 64"), ("noise", "RGBA 72"), ("broken", "–")]
     assert table["KID groups"].str.contains("±").tolist() == [True, True, False]
     assert table["error"].tolist() == ["", "", "ended with code 1 and 0 of 60 pictures"]
     assert {"images seen", "coverage contrast", "near copies", "sampling (s)"} <= set(table.columns)
