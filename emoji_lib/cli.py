@@ -292,7 +292,7 @@ def evaluate(
     if keep:
         record = read_record(folder)
         write_record(folder, record | {"scores": record["scores"] | found})
-    _show(rows, as_json, map(report.text, [rows]))
+    _show(rows, as_json, [report.text(rows)])
     if panel:
         source = sampler.origin(folder, seed) if folder else {"folder": target}
         sampler.save_png(panel, sampler.nearest_panel(seen, real), source, "nearest")
@@ -391,7 +391,7 @@ def bench(
     batch: Sizes = (), more: MoreSizes = (), features: Features = 64, device: Device = "auto", as_json: Json = False
 ) -> None:
     """Training speed beside a plain loop, in one process."""
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it tells of a GPU that is not there
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # no warning about a missing GPU
     from emoji_lib.tools import bench as speed
     from emoji_lib.train.device import pick
 

@@ -68,7 +68,7 @@ def evaluate(drawn: np.ndarray, back: np.ndarray, own: Domain, target: Domain) -
     result["cycle"] = float(np.abs(back.astype(float) - pictures.images).mean() / 255)
     for what in ("skin", "hair"):
         wanted, palette = getattr(given, what), _palette(getattr(given, what))
-        if len(palette) > 1:
+        if len(palette) > 1 and len(_palette(wanted[unseen])) > 1:
             read = pixels.median_colour(drawn[unseen], colours.BOXES[what])
             kept = colours.kept(read, wanted[unseen], palette, _palette(getattr(theirs, what)))
             result[what] = scores.rounded(kept)

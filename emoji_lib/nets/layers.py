@@ -77,7 +77,7 @@ class Latents:
         return self.noise(self.whole(n), seeded(seed))[:n]
 
     def whole(self, n: int) -> int:
-        """`n` rounded up to a multiple of 16 numbers: torch draws the rest of a normal tensor in another way."""
+        """`n` rounded up to whole sixteens of numbers: torch draws the last ones differently, beyond these."""
         some = 16 // math.gcd(16, self.options.get("latent", 1))
         return -(-n // some) * some
 

@@ -210,7 +210,8 @@ def _short_scores(seeds: list[dict]) -> list[str]:
         parts.append(f"of {scores['samples']:,} samples")
     lines = [", ".join(parts)]
     if len(seeds) > 1:
-        of = (spread([one["scores"][name]["kid"] for one in seeds]) for name in TRUSTED)
+        found = {name: [one["scores"][name] for one in seeds] for name in TRUSTED}
+        of = (spread([one["kid"] for one in scored if "kid" in one]) for scored in found.values())
         lines.append(f"{len(seeds)} seeds: KID {' and '.join(of)}")
     found = scores.get("phrases", {})
     right = {

@@ -48,15 +48,18 @@ class Live:
 
     def __init__(self):
         self._handle: DisplayHandle | None = None
-        self._last, self._shown = 0.0, ()
+        self._last, self._rows, self._shown = 0.0, [], ()
 
     def log(self, rows: list[dict]) -> None:
         """All rows of metrics so far."""
-        if "loss_g" not in rows[-1] or time.monotonic() - self._last < LIVE_EVERY:
-            return
+        self._rows = rows
+        if time.monotonic() - self._last >= LIVE_EVERY:
+            self._draw()
+
+    def _draw(self) -> None:
         self._last = time.monotonic()
         samples = [plots.through_time(*self._shown)] if self._shown else []
-        picture = plots.stack(plots.loss_curves(rows), *samples)
+        picture = plots.stack(plots.loss_curves(self._rows), *samples)
         if self._handle:
             self._handle.update(picture)
         else:
@@ -67,7 +70,9 @@ class Live:
         self._shown = (shown, premultiplied)
 
     def close(self) -> None:
-        """The last picture stays."""
+        """The picture of the whole run stays."""
+        if self._rows:
+            self._draw()
 
 
 def watch(run: Run) -> Run:

@@ -88,7 +88,8 @@ def traces(groups: dict[str, list[tuple[list[dict], bool]]], key: str = "coverag
         for trace, collapsed in runs:
             steps, values = [row["step"] for row in trace], [row[key] for row in trace]
             axes.plot(steps, values, color=colour, linewidth=1, alpha=0.5)
-            axes.plot(steps[-1:] * collapsed, values[-1:] * collapsed, "o", color=colour, markersize=5)
+            if collapsed:
+                axes.plot(steps[-1], values[-1], "o", color=colour, markersize=5)
         axes.plot([], color=colour, label=name)
     axes.legend(frameon=False, loc="upper left")
     axes.grid(axis="y", color=GREY, linewidth=0.8)

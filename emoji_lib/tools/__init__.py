@@ -1,1 +1,1 @@
-"""What maintainers run: the benchmark, training of the frozen encoders, other vendors' emoji sets."""
+"""What maintainers run: the benchmark, the encoders' training, vendors' sets, the league, blind readings."""

@@ -74,7 +74,7 @@ def train(player: Player, seconds: float, seed: int, work: Path) -> tuple[Path, 
     samples.mkdir(parents=True)
     pinned = ["taskset", "-c", str(max(os.sched_getaffinity(0)))] if shutil.which("taskset") else []
     words = [*pinned, *(word.format(**given) for word in player.command)]
-    # Ours import emoji_lib from here. A GPU would be used by some players and not by others.
+    # PYTHONPATH is for our own players. No GPU, since only some players would use it.
     own = missing.threads(os.cpu_count() or 1) | {"PYTHONPATH": str(emoji.ROOT), "CUDA_VISIBLE_DEVICES": ""}
     with log.open("w") as said:
         process = subprocess.Popen(

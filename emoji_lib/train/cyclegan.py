@@ -188,7 +188,7 @@ def cost(system: CycleGAN, images: Tensor) -> tuple[float, float]:
         kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
-    system.translate("to_cartoon", images)  # whatever is set up once is not timed
+    system.translate("to_cartoon", images).sum().item()  # whatever is set up once is not timed
     began = time.perf_counter()
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor), machine.autocast(system.device):
         loss = losses.cycle(images, system.networks["to_face"](system.networks["to_cartoon"](images)))

@@ -18,7 +18,6 @@ def pick(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() and torch.cuda.device_count() >= processes else "cpu"
     if name == "cuda":
         name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"  # torchrun gives each process a GPU
-        torch.backends.cudnn.benchmark = True  # pays since shapes never change
     try:
         device = torch.device(name)
         if device.type not in ("cpu", "cuda"):
@@ -26,6 +25,7 @@ def pick(name: str) -> torch.device:
         torch.empty(1, device=device)
         if device.type == "cuda":
             torch.cuda.set_device(device)  # graphs and streams use the current one
+            torch.backends.cudnn.benchmark = True  # pays since shapes never change
         else:
             _keep_memory()
     except (RuntimeError, AssertionError) as error:

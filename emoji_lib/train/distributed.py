@@ -7,7 +7,7 @@ import os
 from functools import cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 
 from emoji_lib import BadInput
 
@@ -58,17 +58,19 @@ class Distributed(SingleProcess):
         if not tensors:
             return
         message = torch.cat([tensor.reshape(-1) for tensor in tensors])  # one message, not hundreds
-        parts = self.fabric.all_reduce(message, reduce_op="mean").split([tensor.numel() for tensor in tensors])
+        distributed.all_reduce(message)  # Fabric's own has a barrier before it, at which a GPU's host would wait
+        parts = message.div_(self.size).split([tensor.numel() for tensor in tensors])
         for tensor, part in zip(tensors, parts, strict=True):
             tensor.copy_(part.view(tensor.shape))
 
     def broadcast(self, tensors: list[Tensor]) -> None:
         for tensor in tensors:
-            tensor.copy_(self.fabric.broadcast(tensor, 0))
+            distributed.broadcast(tensor, 0)
 
     def agree(self, *flags: bool) -> tuple[bool, ...]:
         raised = torch.tensor(flags, dtype=torch.float32, device=self.fabric.device)
-        return tuple(bool(flag) for flag in self.fabric.all_reduce(raised, reduce_op="sum"))
+        distributed.all_reduce(raised)
+        return tuple(map(bool, raised.tolist()))
 
 
 @cache

@@ -12,7 +12,8 @@ from emoji_lib.nets.layers import seeded
 from emoji_lib.train import device as machine
 from emoji_lib.train import distributed
 
-# Distance between the seed of sampling and those of the training processes, in the 32 bits that a CPU's generator uses.
+# Added to the seed once for each process, so that training never draws the numbers of sampling; it fits the 32 bits
+# that a CPU's generator keeps of a seed.
 SEED_STRIDE = 2**24
 
 

@@ -75,7 +75,7 @@ class TextGAN(GAN):
         return loss, on_real, on_fake
 
     def perturb(self, embeddings: Tensor) -> Tensor:
-        """Embeddings `[N, E]` with Gaussian noise of mean length `embedding_noise`."""
+        """Embeddings `[N, E]` with Gaussian noise of root mean square length `embedding_noise`."""
         if not self.embedding_noise:
             return embeddings
         noise = torch.randn(embeddings.shape, generator=self.rng, device=self.device)
