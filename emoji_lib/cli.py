@@ -292,7 +292,7 @@ def evaluate(
     if keep:
         record = read_record(folder)
         write_record(folder, record | {"scores": record["scores"] | found})
-    _show(rows, as_json, [report.text(rows)])
+    _show(rows, as_json, map(report.text, [rows]))
     if panel:
         source = sampler.origin(folder, seed) if folder else {"folder": target}
         sampler.save_png(panel, sampler.nearest_panel(seen, real), source, "nearest")

@@ -40,7 +40,7 @@ def test_runs_at_smoke_size(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert pytest.main(["--nbval-lax", "--nbval-current-env", "-q", *WITHOUT, str(small)]) == 0
     kept = record.read_record(folder)
-    assert kept["status"] == "finished"
+    assert kept["outcome"] == "finished"
     assert "steps" not in known or kept["steps"] == 3
 
 

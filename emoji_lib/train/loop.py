@@ -82,10 +82,9 @@ def train(
 ) -> None:
     """Train for `steps` steps, or what is left of them after the newest checkpoint of the `run` (`runs/run.py`).
 
-    The first of `latents` are drawn after `sample_steps`, or else at `observers.SAMPLED_AT`, and for a film of the run.
-    A collapse found by the `monitor` ends it. Learning rates fall over the last fraction `decay`. On a CPU a resumed
-    run equals an uninterrupted one.
-    Raises `Interrupted` after SIGINT or SIGTERM, `Diverged` for numbers that are not finite, `BadInput` for no steps.
+    The first `latents` are drawn after `sample_steps`, or else at `observers.SAMPLED_AT`, and for a film. A collapse
+    found by the `monitor` ends it. Learning rates fall over the last fraction `decay`. On a CPU a resumed run equals an
+    uninterrupted one. Raises `Interrupted` after SIGINT or SIGTERM, `Diverged` for numbers that are not finite.
     """
     if steps < 1:
         raise BadInput(f"{steps} steps: there is nothing to train; give at least 1")

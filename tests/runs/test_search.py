@@ -24,7 +24,7 @@ from emoji_lib.runs.record import read_record, write_record
 folder = Path(os.environ["EMOJI_RUN"])
 scores = {name: {"kid": (rate - 0.3) ** 2} for name in ("contrast", "groups")}
 status = "collapsed" if rate > 0.7 else "finished"
-write_record(folder, read_record(folder) | {"status": status, "scores": scores})
+write_record(folder, read_record(folder) | {"outcome": status, "scores": scores})
 """
 
 
