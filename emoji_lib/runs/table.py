@@ -210,8 +210,7 @@ def _short_scores(seeds: list[dict]) -> list[str]:
         parts.append(f"of {scores['samples']:,} samples")
     lines = [", ".join(parts)]
     if len(seeds) > 1:
-        found = {name: [one["scores"][name] for one in seeds] for name in TRUSTED}
-        of = (spread([one["kid"] for one in scored if "kid" in one]) for scored in found.values())
+        of = (spread([one["scores"][name]["kid"] for one in seeds if "kid" in one["scores"][name]]) for name in TRUSTED)
         lines.append(f"{len(seeds)} seeds: KID {' and '.join(of)}")
     found = scores.get("phrases", {})
     right = {

@@ -59,7 +59,7 @@ class Snapshots:
         self.filmed = {round(steps * frame / FRAMES) for frame in range(1, FRAMES + 1)}
 
     def __call__(self, state, system) -> None:
-        if state.step in self.at | self.filmed:
+        if state.step in self.at or state.step in self.filmed:
             images = system.sample(self.latents)
             if state.step in self.filmed:
                 self.run.frame(state.step, images)
