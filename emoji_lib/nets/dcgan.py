@@ -4,11 +4,11 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from emoji_lib import BadInput
 from emoji_lib.nets.layers import Latents, ReplicateConv2d, block, check, in_float32, initialise
 from emoji_lib.nets.registry import register
+from emoji_lib.nets.spectral import spectral_norm
 
 # Kernel, stride and padding from 1×1 up: 1 → 4 → 8 → 18 → 36 → 72 (and back). The third without padding turns the
 # 64×64 of DCGAN into 72×72.

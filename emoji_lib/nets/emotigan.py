@@ -5,12 +5,12 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.parametrizations import spectral_norm
 
 from emoji_lib import BadInput
 from emoji_lib.nets import dcgan, layered
 from emoji_lib.nets.layers import Dropout, Latents, check, exact, in_float32, initialise, seeded
 from emoji_lib.nets.registry import register
+from emoji_lib.nets.spectral import spectral_norm
 
 CONDITIONS = ("concatenate", "project")
 PHRASES = 2**23  # between the stream of a seed's noise and that of its phrases

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from emoji_lib.nets import layers
+from emoji_lib.nets.spectral import spectral_norm
 from emoji_lib.train import device
 
 LAYERS = {
@@ -14,10 +15,7 @@ LAYERS = {
     "conv to one logit": (torch.nn.Conv2d(32, 1, 4, 1, 0), (4, 32, 4, 4)),
     "conv from RGBA": (torch.nn.Conv2d(4, 32, 4, 2, 1), (4, 4, 72, 72)),
     "replicate conv": (layers.ReplicateConv2d(16, 32, 4, 2, 1), (4, 16, 36, 36)),
-    "spectral conv": (
-        torch.nn.utils.parametrizations.spectral_norm(layers.ReplicateConv2d(16, 32, 4, 2, 1)),
-        (4, 16, 18, 18),
-    ),
+    "spectral conv": (spectral_norm(layers.ReplicateConv2d(16, 32, 4, 2, 1)), (4, 16, 18, 18)),
     "transposed conv from latents": (torch.nn.ConvTranspose2d(100, 64, 4, 1, 0), (4, 100, 1, 1)),
     "transposed conv": (torch.nn.ConvTranspose2d(32, 16, 4, 2, 1), (4, 32, 18, 18)),
     "transposed conv, no padding": (torch.nn.ConvTranspose2d(32, 16, 4, 2, 0), (4, 32, 8, 8)),
