@@ -12,7 +12,7 @@ class RunFailed(RuntimeError):
     """A run that started and failed; its record says so too."""
 
 
-def nearest(word, words: Iterable[str]) -> str:
+def did_you_mean(word, words: Iterable[str]) -> str:
     """For error messages: ` (did you mean 'epochs'?)`, or nothing where no word is similar."""
     near = difflib.get_close_matches(str(word).casefold(), list(words), n=1, cutoff=0.6)
     return f" (did you mean {near[0]!r}?)" if near else ""

@@ -39,9 +39,9 @@ Out = Annotated[Path | None, typer.Option(parser=home, metavar="DIR", help="a fo
 Size = Annotated[int | None, typer.Option(help="pixels a side (layered generators; default: 72)")]
 Svg = Annotated[bool, typer.Option("--svg", help="outlines too, a file for each (layered generators)")]
 Retrieval = Annotated[float, typer.Option(help="how far to move towards a known phrase, 0 to 1")]
-Weights = Annotated[str, typer.Option("--run", help="a run, or an experiment (its newest good run)")]
+Weights = Annotated[str, typer.Option("--run", help="a run, or an experiment (its newest run with results)")]
 Run = Annotated[
-    str, typer.Argument(metavar="RUN", help="a run's folder or name, or an experiment (its newest good one)")
+    str, typer.Argument(metavar="RUN", help="a run's folder or name, or an experiment (its newest with results)")
 ]
 Kept = Annotated[Path | None, typer.Option("--out", parser=home, help="where runs' folders are (default: results/)")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda (default: what the experiment says, or auto)")]
@@ -105,7 +105,7 @@ def data(folder: Folder = None, as_json: Json = False) -> None:
 
 @command("list")
 def list_experiments(as_json: Json = False) -> None:
-    """Every experiment, its state and its newest good run."""
+    """Every experiment, its state and its newest run with results."""
     from emoji_lib.files import is_held
     from emoji_lib.runs import experiments
     from emoji_lib.runs.record import RESULTS, RUNS, newest, runs_in

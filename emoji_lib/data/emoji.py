@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emoji_lib import BadInput, nearest
+from emoji_lib import BadInput, did_you_mean
 from emoji_lib.data import pixels, split
 from emoji_lib.data.unicode import Emoji, bare, identify
 from emoji_lib.files import home
@@ -145,7 +145,7 @@ def _choose(term: str, emoji: Sequence[Emoji], images: np.ndarray) -> np.ndarray
         is_meant = lambda one: what in (one.name.casefold(), one.code) or bare(what) == bare(one.character).casefold()  # noqa: E731
         chosen = np.array([index for index, one in enumerate(emoji) if what and is_meant(one)][:1], int)
         if not len(chosen):
-            hint = nearest(what, [*SELECTIONS, *(one.name for one in emoji)])
+            hint = did_you_mean(what, [*SELECTIONS, *(one.name for one in emoji)])
             raise BadInput(
                 f"unknown selection {what!r}{hint}. The selections are {', '.join(SELECTIONS)}; the name, character or "
                 "code point of an emoji (1f600) selects that one; `+` joins several; `:train`, `:validation` or "

@@ -19,16 +19,16 @@ IN_A_ROW = 3
 WORTH = 0.2  # a fall counts only after this coverage; below it, a halving is within the noise of one evaluation
 
 
-def collapsed(trace: list[dict[str, float]], quarter: float, half: float = 0.5) -> bool:
+def collapsed(trace: list[dict[str, float]], low_diversity: float, fraction: float = 0.5) -> bool:
     """Whether coverage and diversity were both low in each of the last `IN_A_ROW` evaluations.
 
-    Coverage is low under `half` of the best until then, if that was at least `WORTH`; diversity is low under `quarter`,
-    that of real pictures of a quarter of the concepts.
+    Coverage is low under this `fraction` of the best until then, if that was at least `WORTH`; diversity is low under
+    `low_diversity`, that of real pictures of a quarter of the concepts.
     """
     best, bad = 0.0, 0
     for one in trace:
         best = max(best, one["coverage"])
-        both_low = best >= WORTH and one["coverage"] < half * best and one["diversity"] < quarter
+        both_low = best >= WORTH and one["coverage"] < fraction * best and one["diversity"] < low_diversity
         bad = bad + 1 if both_low else 0
     return bad >= IN_A_ROW
 

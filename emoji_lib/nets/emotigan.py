@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from emoji_lib import BadInput
 from emoji_lib.nets import dcgan, layered
-from emoji_lib.nets.layers import Dropout, Latents, check, exact, in_float32, initialise, seeded
+from emoji_lib.nets.layers import Dropout, Latents, check, in_float32, initialise, seeded
 from emoji_lib.nets.registry import register
 from emoji_lib.nets.spectral import spectral_norm
 
@@ -35,7 +35,7 @@ class Phrase(nn.Module):
 
     def forward(self, embeddings: Tensor) -> Tensor:
         scaled = F.normalize(embeddings) * math.sqrt(embeddings.shape[1])
-        return F.linear(scaled, exact(self.dense), self.dense.bias)
+        return self.dense(scaled)
 
 
 class ForPhrases(Latents):

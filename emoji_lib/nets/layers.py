@@ -107,12 +107,6 @@ class ReplicatePad(torch.autograd.Function):
         return inner
 
 
-def exact(layer: nn.Module) -> Tensor:
-    """A layer's weight, taken outside autocast, which on GPUs would compute its spectral norm in bf16."""
-    with torch.autocast(next(layer.parameters()).device.type, enabled=False):
-        return layer.weight
-
-
 class ReplicateConv2d(nn.Conv2d):
     """A convolution that pads by repeating the outermost pixels, `[N, C, H, W]` → `[N, C', H', W']`.
 
@@ -122,7 +116,7 @@ class ReplicateConv2d(nn.Conv2d):
     def forward(self, images: Tensor) -> Tensor:
         for _ in range(self.padding[0]):
             images = ReplicatePad.apply(images)
-        return nn.functional.conv2d(images, exact(self), self.bias, self.stride, 0, self.dilation, self.groups)
+        return nn.functional.conv2d(images, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
 class Dropout(nn.Dropout):

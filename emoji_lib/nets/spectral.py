@@ -9,7 +9,7 @@ from torch.nn.utils import parametrize
 
 def spectral_norm(layer: nn.Module) -> nn.Module:
     """Divide the layer's weight by an estimate of its largest singular value (Miyato et al. 2018, algorithm 1)."""
-    parametrize.register_parametrization(layer, "weight", SpectralNorm(layer.weight))
+    parametrize.register_parametrization(layer, "weight", SpectralNorm(layer.weight), unsafe=True)  # no forward yet
     return layer
 
 
@@ -35,9 +35,10 @@ class SpectralNorm(nn.Module):
         self.v.copy_(F.normalize(matrix.T @ self.u, dim=0))
 
     def forward(self, weight: Tensor) -> Tensor:
-        if self.training:
-            self.iterate(rows(weight))
-        return Normalised.apply(weight, self.u.clone(), self.v.clone())  # the next call changes them in place
+        with torch.autocast(weight.device.type, enabled=False):  # in bf16 the estimate is too rough
+            if self.training:
+                self.iterate(rows(weight))
+            return Normalised.apply(weight, self.u.clone(), self.v.clone())  # the next call changes them in place
 
 
 class Normalised(torch.autograd.Function):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from emoji_lib import BadInput, nearest
+from emoji_lib import BadInput, did_you_mean
 from emoji_lib.data.emoji import ROOT, locate
 from emoji_lib.runs.record import differences
 
@@ -93,7 +93,7 @@ def check(parameters: dict, known: dict[str, Parameter], where: str) -> dict:
     """`parameters` in their types. Raises `BadInput` for an unknown name or a value of another type."""
     for name in parameters:
         if name not in known:
-            raise BadInput(f"{where} has no parameter {name!r}{nearest(name, known)}. It has {', '.join(known)}")
+            raise BadInput(f"{where} has no parameter {name!r}{did_you_mean(name, known)}. It has {', '.join(known)}")
     return {name: known[name].read(value) for name, value in parameters.items()}
 
 
@@ -152,7 +152,7 @@ def sweep(name: str) -> list[Experiment]:
     rows = [one for one in load().values() if one.sweep == name]
     if not rows:
         sweeps = sorted({one.sweep for one in load().values()} - {""})
-        raise BadInput(f"no sweep {name!r}{nearest(name, sweeps)}; there are {', '.join(sweeps)}")
+        raise BadInput(f"no sweep {name!r}{did_you_mean(name, sweeps)}; there are {', '.join(sweeps)}")
     return rows
 
 
@@ -181,7 +181,8 @@ def find(name: str) -> Experiment:
     """The experiment of that name. Raises `BadInput` for an unknown one."""
     experiments = load()
     if name not in experiments:
-        raise BadInput(f"no experiment {name!r}{nearest(name, experiments)}; `python -m emoji_lib list` shows them")
+        hint = did_you_mean(name, experiments)
+        raise BadInput(f"no experiment {name!r}{hint}; `python -m emoji_lib list` shows them")
     return experiments[name]
 
 

@@ -14,7 +14,7 @@ from emoji_lib import BadInput
 from emoji_lib.files import held, is_held
 from emoji_lib.runs import experiments
 from emoji_lib.runs.experiments import Plan
-from emoji_lib.runs.record import GOOD, RESULTS, runs_in
+from emoji_lib.runs.record import DONE, RESULTS, runs_in
 from emoji_lib.train.device import pick
 
 GRACE = 30.0  # seconds that a stopped run has for its checkpoint
@@ -33,7 +33,7 @@ def waiting(out: Path = RESULTS, names: Iterable[str] = (), *, again: bool = Fal
     begun, fresh = [], []
     for nth, plan in (one for name in dict.fromkeys(names) or ready for one in enumerate(experiments.plans(name))):
         mine = [run for run in runs if (run[1]["experiment"], run[1]["seed"]) == (plan.experiment.name, plan.seed)]
-        if any(record["status"] in GOOD or is_held(folder) for folder, record in mine):
+        if any(record["status"] in DONE or is_held(folder) for folder, record in mine):
             continue
         alike = [record for _, record in mine if not plan.differences_from(record)]
         if alike and alike[-1]["status"] == "interrupted":

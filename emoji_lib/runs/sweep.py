@@ -9,18 +9,18 @@ from emoji_lib import BadInput
 from emoji_lib.data import emoji
 from emoji_lib.runs import experiments, frame
 from emoji_lib.runs.missing import waiting
-from emoji_lib.runs.record import GOOD, RESULTS, RUNS, newest, runs_in
+from emoji_lib.runs.record import DONE, RESULTS, RUNS, newest, runs_in
 
 
 def states(name: str, out: Path = RESULTS) -> Iterator[tuple[experiments.Experiment, str, int, float | None]]:
     """Each row of a sweep with its state in `out`, how many runs it lacks, and about how many seconds these take.
 
-    The estimate is seconds per image of the newest good run of the same notebook, times the images to see; None
+    The estimate is seconds per image of the newest run with results of the same notebook, times the images to see; None
     without such a run.
     """
     rows, runs, an_image = experiments.sweep(name), runs_in(out), {}
     for _, record in runs_in(RESULTS, RUNS, out):  # oldest first
-        if record["status"] in GOOD and record.get("images_seen"):
+        if record["status"] in DONE and record.get("images_seen"):
             an_image[record["notebook"]] = record["seconds"] / record["images_seen"]
     lacking = [plan for plan, _ in waiting(out, [row.name for row in rows])]
     for row in rows:
@@ -30,7 +30,7 @@ def states(name: str, out: Path = RESULTS) -> Iterator[tuple[experiments.Experim
             seconds = images and len(mine) * images * an_image[row.notebook]
         state = found[1]["status"] if found else "not run"
         if row.seeds > 1 and mine:
-            good = {run["seed"] for _, run in runs if run["experiment"] == row.name and run["status"] in GOOD}
+            good = {run["seed"] for _, run in runs if run["experiment"] == row.name and run["status"] in DONE}
             state = f"{len(good)} of {row.seeds} seeds"
         yield row, state, len(mine), seconds
 
@@ -52,7 +52,7 @@ def table(name: str, out: Path = RESULTS) -> list[tuple[experiments.Experiment, 
 
 
 def records(names: str, out: Path = RESULTS) -> pd.DataFrame:
-    """The newest good run of each experiment and seed as rows of `runs.frame`, with the experiment's `about`.
+    """The newest run with results of each experiment and seed as rows of `runs.frame`, with the experiment's `about`.
 
     `names` of sweeps and experiments are separated by spaces. Runs with a changed parameter are left out. Raises
     `BadInput` where there are none.
@@ -61,7 +61,7 @@ def records(names: str, out: Path = RESULTS) -> pd.DataFrame:
     chosen = [one for name in names.split() for one in ([known[name]] if name in known else experiments.sweep(name))]
     about = {one.name: one.about for one in chosen}
     runs = frame(out)
-    runs = runs[runs["experiment"].isin(about) & runs["status"].isin(GOOD)]
+    runs = runs[runs["experiment"].isin(about) & runs["status"].isin(DONE)]
     runs = runs[runs.filter(regex=r"^changed\.").isna().all(axis=1)]
     if runs.empty:
         raise BadInput(f"no run of {names} in {out.name}/ yet: `python -m emoji_lib sweep NAME` makes those of a sweep")

@@ -15,7 +15,7 @@ from emoji_lib.measure.protocol import SAMPLES
 from emoji_lib.measure.text_match import KINDS
 from emoji_lib.numbers import kid, number, setting, spread
 from emoji_lib.runs import experiments, league
-from emoji_lib.runs.record import GOOD, RESULTS, dirty, runs_in
+from emoji_lib.runs.record import DONE, RESULTS, dirty, runs_in
 
 README = ROOT / "README.md"
 Runs = list[tuple[Path, dict]]
@@ -45,7 +45,7 @@ MADE = "Written from the records by `python -m emoji_lib table`. Samples are not
 def kept(results: Path = RESULTS) -> Runs:
     """Good training runs in the order of `experiments.yaml`, then of their seeds."""
     place = {name: number for number, name in enumerate(experiments.load())}
-    runs = [run for run in runs_in(results) if run[1]["status"] in GOOD and "architecture" in run[1]]
+    runs = [run for run in runs_in(results) if run[1]["status"] in DONE and "architecture" in run[1]]
     order = lambda run: (place.get(run[1]["experiment"], len(place)), run[1]["seed"], run[0].name)  # noqa: E731
     return sorted(runs, key=order)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 import yaml
 
-from emoji_lib import BadInput, RunFailed, nearest
+from emoji_lib import BadInput, RunFailed, did_you_mean
 from emoji_lib.data import emoji
 from emoji_lib.files import held
 from emoji_lib.runs import missing
@@ -54,7 +54,7 @@ def players(names: Iterable[str] = ()) -> list[Player]:
     known = yaml.safe_load(PLAYERS.read_text(encoding="utf-8"))
     for name in names:
         if name not in known:
-            raise BadInput(f"unknown player {name!r}{nearest(name, known)}; there are {', '.join(known)}")
+            raise BadInput(f"unknown player {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}")
     return [Player(name, **known[name]) for name in dict.fromkeys(names) or known]
 
 

@@ -55,8 +55,7 @@ class State:
 
     def checkpoint(self, system: System) -> dict:
         """Everything that `restored` needs, plain values and tensors."""
-        self.kept = self.step
-        return vars(self) | {"system": system.state_dict(), "torch_rng": torch.get_rng_state()}
+        return vars(self) | {"kept": self.step, "system": system.state_dict(), "torch_rng": torch.get_rng_state()}
 
     @classmethod
     def restored(cls, run, system: System) -> "State":

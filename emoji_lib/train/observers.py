@@ -19,6 +19,7 @@ EVALUATIONS = 24  # of a monitor in a whole run
 ROWS = 400  # of metrics in a whole run
 PROGRESS_EVERY, PROGRESS_RAREST = 10.0, 300.0  # seconds between the first progress lines, and between the last
 CHECKPOINT_EVERY = 60.0  # seconds between checkpoints
+AGREE_EVERY = 20  # steps between the moments at which distributed processes decide together, and so wait for each other
 
 
 class Diverged(RuntimeError):
@@ -120,21 +121,20 @@ class Checkpointing:
     def __call__(self, state, system) -> None:
         now, leads = time.perf_counter(), processes().rank == 0
         state.seconds = now - self.began
+        if processes().size > 1 and state.step % AGREE_EVERY and state.step < self.steps:
+            return
         due = now - self.kept_at >= self.every
         asked, due, self.collapsed = processes().agree(bool(self.stops), due, leads and self._has_collapsed())
         ended = self.collapsed or state.step == self.steps
         if not (asked or due or ended):
             return
-        networks = system.state_dict().get("networks", {})
-        bad = [
-            name
-            for name, weights in networks.items()
-            if not all(weight.isfinite().all() for weight in weights.values())
-        ]
+        checkpoint = state.checkpoint(system)
+        networks = checkpoint["system"]["networks"].items()
+        bad = [name for name, weights in networks if not all(weight.isfinite().all() for weight in weights.values())]
         if any(processes().agree(bool(bad))):  # no bad checkpoint takes the place of a good one
             raise Diverged(state, f"weights of the {' and '.join(bad)}")
-        self.run.checkpoint(state.step, state.checkpoint(system))
-        self.kept_at = time.perf_counter()
+        self.run.checkpoint(state.step, checkpoint)
+        state.kept, self.kept_at = state.step, time.perf_counter()
         if asked and not ended:
             raise Interrupted(f"stopped at step {state.step:,} of {self.steps:,}, where a checkpoint was kept")
 

@@ -13,13 +13,13 @@ def trace(*evaluations):
 
 def test_the_rule_wants_both_signs_three_times_in_a_row():
     good, bad = (0.5, 9.0), (0.2, 2.0)
-    assert collapse.collapsed(trace(good, bad, bad, bad), quarter=5)
-    assert not collapse.collapsed(trace(good, bad, bad), quarter=5)
-    assert not collapse.collapsed(trace(good, bad, bad, good, bad), quarter=5)
-    assert not collapse.collapsed(trace(good, *[(0.2, 9.0)] * 3), quarter=5)
-    assert not collapse.collapsed(trace(good, *[(0.3, 2.0)] * 3), quarter=5)
-    assert not collapse.collapsed(trace(bad, bad, bad), quarter=5), "it never was better"
-    assert not collapse.collapsed(trace((0.05, 2.0), *[(0.01, 2.0)] * 9), quarter=5), "it has not begun to draw"
+    assert collapse.collapsed(trace(good, bad, bad, bad), low_diversity=5)
+    assert not collapse.collapsed(trace(good, bad, bad), low_diversity=5)
+    assert not collapse.collapsed(trace(good, bad, bad, good, bad), low_diversity=5)
+    assert not collapse.collapsed(trace(good, *[(0.2, 9.0)] * 3), low_diversity=5)
+    assert not collapse.collapsed(trace(good, *[(0.3, 2.0)] * 3), low_diversity=5)
+    assert not collapse.collapsed(trace(bad, bad, bad), low_diversity=5), "it never was better"
+    assert not collapse.collapsed(trace((0.05, 2.0), *[(0.01, 2.0)] * 9), low_diversity=5), "it has not begun to draw"
 
 
 @pytest.fixture(scope="module")

@@ -185,7 +185,7 @@ def test_a_stopped_run_keeps_a_checkpoint_and_goes_on(tmp_path):
     assert done.returncode == 0, done.stderr
     assert f"resuming from step {stopped:,} of 300" in done.stdout
     kept = record.read_record(folder)
-    assert kept["status"] in record.GOOD  # a network this small may well collapse
+    assert kept["status"] in record.DONE  # a network this small may well collapse
     assert len(kept["resumed"]) == 1
     again = subprocess.run([*command, "--resume"], cwd=ROOT, capture_output=True, text=True)
     assert again.returncode == 2

@@ -23,7 +23,7 @@ class Counting:
         return latents
 
     def state_dict(self):
-        return {"steps": self.steps}
+        return {"networks": {}, "steps": self.steps}
 
     def load_state_dict(self, state):
         self.steps = state["steps"]
