@@ -51,7 +51,7 @@ def work(name: str, trials: int, storage: str = "", out: Path = RUNS) -> None:
 
     study = open_study(name, storage)
     _fail_trials_of_dead_workers(study)
-    ended, failed = (TrialState.DONE, TrialState.PRUNED), 0
+    ended, failed = (TrialState.COMPLETE, TrialState.PRUNED), 0
     while len(study.get_trials(deepcopy=False, states=ended)) < trials:
         try:
             study.optimize(lambda trial: _objective(trial, name, out), n_trials=1)
