@@ -63,7 +63,7 @@ Minutes = Annotated[
     float, typer.Option(callback=_at_least(0), help="stop after so long (0: no limit); the next call resumes the rest")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would run, and about how long")]
-Trials = Annotated[int, typer.Option(callback=_at_least(1), help="stop after so many good or collapsed trials")]
+Trials = Annotated[int, typer.Option(callback=_at_least(1), help="stop after so many finished or collapsed trials")]
 Storage = Annotated[str, typer.Option(help="a journal file or database URL to share (default: in runs/)")]
 Vendors = Annotated[list[str], typer.Option(metavar="VENDOR", help="whose designs (default: google twitter)")]
 MoreVendors = Annotated[list[str], typer.Argument(metavar="VENDOR", help="more, as in --vendors google twitter")]

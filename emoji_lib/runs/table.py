@@ -43,7 +43,7 @@ MADE = "Written from the records by `python -m emoji_lib table`. Samples are not
 
 
 def kept(results: Path = RESULTS) -> Runs:
-    """Good training runs in the order of `experiments.yaml`, then of their seeds."""
+    """Training runs with results in the order of `experiments.yaml`, then of their seeds."""
     place = {name: number for number, name in enumerate(experiments.load())}
     runs = [run for run in runs_in(results) if run[1]["status"] in DONE and "architecture" in run[1]]
     order = lambda run: (place.get(run[1]["experiment"], len(place)), run[1]["seed"], run[0].name)  # noqa: E731

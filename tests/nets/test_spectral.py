@@ -18,7 +18,7 @@ def pair(kind, memory_format):
     ours, theirs = spectral_norm(ours.to(memory_format=memory_format)), parametrizations.spectral_norm(theirs)
     for layer in (ours, theirs):
         for _ in range(200):
-            assert layer.weight.isfinite().all()  # looking at it is one iteration
+            assert layer.weight.isfinite().all()  # each access is one iteration
         layer.eval()
     return ours, theirs
 
@@ -36,7 +36,7 @@ def test_weights_and_gradients_are_those_of_torchs_own(kind, memory_format):
     torch.testing.assert_close(*gradients, rtol=1e-6, atol=1e-8)
 
 
-def test_each_look_in_training_is_one_power_iteration_and_earlier_graphs_stay_valid():
+def test_each_access_in_training_is_one_power_iteration_and_earlier_graphs_stay_valid():
     torch.manual_seed(0)
     layer = spectral_norm(nn.Conv2d(3, 6, 4).to(memory_format=torch.channels_last))
     norm = layer.parametrizations.weight[0]
