@@ -243,19 +243,12 @@ def _read(source: Source, files: tuple[tuple[Path, int, int], ...]) -> Library:
     return Library(images, emoji, digests, source)
 
 
-def load(
-    selection: str = "all",
-    *,
-    size: int = NATIVE,
-    mode: str = "RGBA",
-    premultiplied: bool = True,
-    background: tuple[int, int, int] = (255, 255, 255),
-) -> EmojiSet:
+def load(selection: str = "all", *, size: int = NATIVE, mode: str = "RGBA", premultiplied: bool = True) -> EmojiSet:
     """The pictures of a selection, ready for training.
 
     `selection` is a name of `SELECTIONS`, one emoji, a folder of PNGs (with a `/`), a part of one of these
     (`faces:train`), or a union (`faces:train+flags`). `size` is in pixels (72 is native, others are antialiased).
-    `mode` is `RGBA`, or `RGB` or `L` (grayscale) over `background`; `premultiplied` matters to RGBA alone.
+    `mode` is `RGBA`, or `RGB` or `L` (grayscale) over white; `premultiplied` matters to RGBA alone.
     """
     if mode not in pixels.MODES.values():
         raise BadInput(f"unknown mode {mode!r}: RGBA, RGB or L")
@@ -274,7 +267,7 @@ def load(
     if mode == "RGBA":
         images = pixels.premultiply(images) if premultiplied else images
     else:
-        images = pixels.over(images, background, premultiplied=False)
+        images = pixels.over(images, premultiplied=False)
         images = pixels.grayscale(images) if mode == "L" else images
     emoji = tuple(library.emoji[index] for index in indices)
     return EmojiSet(

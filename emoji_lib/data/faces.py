@@ -213,7 +213,8 @@ def attributes(path: Path) -> dict[str, int]:
 def _of_index(images: np.ndarray, box: tuple[float, float, float, float], indices: list[int]) -> np.ndarray:
     """For each picture the median colour within `box`, `[N, 3]`, of all pictures with its palette index."""
     colours = pixels.median_colour(images, box).astype(np.float32)
-    return np.stack([np.median(colours[np.equal(indices, index)], 0) for index in indices])
+    found, places = np.unique(indices, return_inverse=True)
+    return np.stack([np.median(colours[places == place], 0) for place in range(len(found))])[places]
 
 
 def _files(

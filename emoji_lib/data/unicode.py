@@ -1,6 +1,7 @@
 """What each emoji is: name, group, subgroup and skin tone from Unicode's list (UTS #51)."""
 
 import importlib.util
+import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
@@ -9,6 +10,7 @@ from pathlib import Path
 from emoji_lib import BadInput
 
 TONES = {"🏻": "light", "🏼": "medium-light", "🏽": "medium", "🏾": "medium-dark", "🏿": "dark"}
+TONELESS = dict.fromkeys(map(ord, TONES))  # for `str.translate`
 ZERO_WIDTH_JOINER = "\u200d"
 
 
@@ -59,19 +61,15 @@ def _unicode() -> dict[str, tuple[str, str, str]]:
     return table
 
 
+@cache
+def _sequences() -> re.Pattern:
+    """Any listed sequence, the longest first."""
+    return re.compile("|".join(map(re.escape, sorted(_unicode(), key=len, reverse=True))))
+
+
 def spell_out(text: str) -> str:
     """Replace emoji characters by their names, the longest listed sequence first."""
-    listed, text, out, at = _unicode(), bare(text), [], 0
-    while at < len(text):
-        for end in range(min(len(text), at + 12), at, -1):
-            if text[at:end] in listed:
-                out.append(f" {listed[text[at:end]][0]} ")
-                at = end
-                break
-        else:
-            out.append(text[at])
-            at += 1
-    return "".join(out)
+    return _sequences().sub(lambda found: f" {_unicode()[found[0]][0]} ", bare(text))
 
 
 def identify(code: str) -> Emoji:
@@ -88,7 +86,7 @@ def identify(code: str) -> Emoji:
     if len(sequence) == 1 and "🇦" <= sequence <= "🇿":
         letter = chr(ord(sequence) - ord("🇦") + ord("A"))
         return Emoji(code, f"regional indicator {letter}", "Symbols", "regional-indicator")
-    untoned = "".join(point for point in sequence if point not in TONES)
+    untoned = sequence.translate(TONELESS)
     for end in range(len(untoned), 0, -1):
         if untoned[:end] in listed:
             name, group, subgroup = listed[untoned[:end]]

@@ -12,7 +12,7 @@ import numpy as np
 from emoji_lib import BadInput
 from emoji_lib.data import split
 from emoji_lib.data.encoders import embed, encoder
-from emoji_lib.data.unicode import TONES, Emoji, bare, spell_out
+from emoji_lib.data.unicode import TONELESS, Emoji, bare, spell_out
 
 LONGEST = 500  # characters of a phrase that are read
 
@@ -63,7 +63,7 @@ def labels(emoji: Sequence[Emoji]) -> list[Label]:
         concepts[_figure(one)].append(index)
     called = {}
     for name, indices in pictures.items():
-        nicknames = (_nicknames().get(_toneless(emoji[index]), ()) for index in indices)
+        nicknames = (_nicknames().get(bare(emoji[index].character).translate(TONELESS), ()) for index in indices)
         phrases = (name, *itertools.chain.from_iterable(nicknames))
         called[name] = tuple(dict.fromkeys(plain(phrase.replace("-", " ")) for phrase in phrases))
     uses = Counter(phrase for phrases in called.values() for phrase in phrases)
@@ -76,10 +76,6 @@ def labels(emoji: Sequence[Emoji]) -> list[Label]:
         variants = indices if len(indices) > 1 else concepts[_figure(emoji[indices[0]])]
         found.append(Label(name, phrases, paraphrase, tuple(indices), tuple(variants)))
     return found
-
-
-def _toneless(one: Emoji) -> str:
-    return "".join(point for point in bare(one.character) if point not in TONES)
 
 
 def _figure(one: Emoji) -> tuple[str, str]:

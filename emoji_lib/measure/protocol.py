@@ -46,7 +46,7 @@ class Reference:
         chosen = [index for index, one in enumerate(whole.emoji) if split.part_of(one) in parts]
         return replace(whole, images=whole.images[chosen], emoji=tuple(whole.emoji[index] for index in chosen))
 
-    def seen(self, images: np.ndarray) -> Views:
+    def views_of(self, images: np.ndarray) -> Views:
         """Views of premultiplied RGBA in the mode and at the size of the evaluated pictures."""
         premultiplied = self.mode == "RGBA"
         if not premultiplied:
@@ -60,12 +60,12 @@ class Reference:
 
     @cached_property
     def features(self) -> dict[str, tuple[Tensor, Tensor | None]]:
-        shown = self.seen(self.learned.images)
+        shown = self.views_of(self.learned.images)
         return {name: features(name, shown) for name in ENCODERS}
 
     @cached_property
     def thumbnails(self) -> Tensor:
-        return thumbnails(self.seen(self.learned.images))
+        return thumbnails(self.views_of(self.learned.images))
 
     @cached_property
     def yardstick(self) -> Tensor:
@@ -78,7 +78,7 @@ class Reference:
         if len(held) < HELD_OUT or not len(learned):
             held, learned = emoji.load("all:test").images, emoji.load("all:train").images
             learned = learned[np.random.default_rng(SEED).permutation(len(learned))[: len(self.learned)]]
-        return scores.nearest(thumbnails(self.seen(held)), thumbnails(self.seen(learned)))[0]
+        return scores.nearest(thumbnails(self.views_of(held)), thumbnails(self.views_of(learned)))[0]
 
 
 def thumbnails(shown: Views) -> Tensor:
@@ -166,14 +166,14 @@ def reference_rows(reference: Reference) -> dict[str, dict]:
         terms = [term for term in emoji.terms(reference.selection) if not term.endswith((":validation", ":test"))]
         train = "+".join(f"{term.removesuffix(':train')}:train" for term in terms)
         floor = reference if train == reference.selection else replace(reference, selection=train)
-        rows["held-out real"] = evaluate(floor.seen(held.images), floor)
+        rows["held-out real"] = evaluate(floor.views_of(held.images), floor)
     copies = reference.learned.images[rng.integers(len(reference.learned), size=DRAWN)]
     noise = rng.integers(256, size=(DRAWN, 4, 72, 72), dtype=np.uint8)
     made = {"training copies": copies, "blurred copies": blurred(copies)}
     if len(learned):
         made["half the concepts"] = split.draw_from_concepts(learned, DRAWN, rng, lambda names: names[::2])
     made["noise"] = np.minimum(noise, noise[:, 3:])
-    return rows | {name: evaluate(reference.seen(images), reference) for name, images in made.items()}
+    return rows | {name: evaluate(reference.views_of(images), reference) for name, images in made.items()}
 
 
 def blurred(images: np.ndarray, radius: float = 2.0) -> np.ndarray:

@@ -37,10 +37,10 @@ def accuracy(found: Tensor) -> dict[str, float]:
 
 
 def within(features: Tensor, wanted: Tensor) -> float:
-    """Diversity within a label: the mean distance of two samples of the same label over that of any two samples."""
+    """Diversity within a label: the mean distance of two samples of a label over that of any two; 0 if all are one."""
     apart, same = torch.cdist(features, features), wanted[:, None] == wanted
     different = ~torch.eye(len(features), dtype=torch.bool)
-    return (apart[same & different].mean() / apart[different].mean()).item()
+    return (apart[same & different].mean() / apart[different].mean()).nan_to_num(0).item()
 
 
 @dataclass(frozen=True)

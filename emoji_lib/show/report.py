@@ -40,7 +40,7 @@ def scores(rows: dict[str, dict], full: bool = False) -> pd.DataFrame:
 
 
 def notes(rows: dict[str, dict]) -> str:
-    """What was compared with what, how to read it, whether the encoders agree, and what was left out."""
+    """What was compared with what, how to read it, whether the encoders agree, and what the first row leaves out."""
     name, found = next(iter(rows.items()))
     lines = [
         f"{name}: {found['samples']:,} pictures against {found['reference_images']:,} of {found['reference']!r}",
@@ -177,7 +177,7 @@ def _last_losses(folder: Path) -> str:
 
 
 def ranked(rows: list, score: str) -> list:
-    """The evaluated rows of a sweep, best first, by the mean of their ranks in the trusted encoders."""
+    """The evaluated rows of a sweep, best first, by the sum of their ranks in the trusted encoders."""
     scored = [row for row in rows if all(score in row[2]["scores"].get(name, {}) for name in TRUSTED)]
     values = pd.DataFrame([[row[2]["scores"][name][score] for name in TRUSTED] for row in scored])
     ranks = values.rank(ascending=score not in BETTER_HIGH, method="first").sum(axis=1)

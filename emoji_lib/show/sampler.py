@@ -1,6 +1,7 @@
 """Pictures from kept weights: drawn, saved as PNGs and GIFs, and evaluated."""
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -233,9 +234,12 @@ def target(name: str, n: int, seed: int, reference: str = "") -> tuple[Views, pr
     return *_against(draw(run, n, seed), reference or read_record(run)["parameters"]["selection"]), run
 
 
+_reference = cache(protocol.Reference)  # whose features are computed once
+
+
 def _against(images: np.ndarray, selection: str) -> tuple[Views, protocol.Reference]:
     mode = pixels.mode_of(images.shape[1])
-    return views(images, premultiplied=False), protocol.Reference(selection, mode, min(images.shape[-1], emoji.NATIVE))
+    return views(images, premultiplied=False), _reference(selection, mode, min(images.shape[-1], emoji.NATIVE))
 
 
 def _without_idle_channels(images: np.ndarray) -> np.ndarray:
@@ -264,7 +268,7 @@ def nearest_panel(shown: Views, reference: protocol.Reference, n: int = 16) -> I
     """The `n` samples nearest to a training picture, nearest first, each above that picture."""
     distances, which = scores.nearest(protocol.thumbnails(shown), reference.thumbnails)
     closest = distances.argsort()[:n].numpy()
-    training = reference.seen(reference.learned.images).white
+    training = reference.views_of(reference.learned.images).white
     halves = [some for some in np.array_split(closest, 2) if len(some)]
     return plots.stack(
         *(plots.tile(np.concatenate((shown.white[some], training[which[some]])), len(some)) for some in halves)

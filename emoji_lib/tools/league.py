@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 
 import torch
@@ -70,10 +69,4 @@ def _row(one: players.Player, minutes: float, seed: int, folder: Path) -> dict:
 def score(samples: Path) -> dict:
     """What `python -m emoji_lib evaluate FOLDER --reference all:train --n 1000` finds."""
     shown, real, _ = sampler.target(str(samples), players.SAMPLES, protocol.SEED, players.SELECTION)
-    return protocol.evaluate(shown, _shared(real)) | {"seed": protocol.SEED}
-
-
-@cache
-def _shared(real: protocol.Reference) -> protocol.Reference:
-    """One object for all equal references, so that its features are computed once."""
-    return real
+    return protocol.evaluate(shown, real) | {"seed": protocol.SEED}

@@ -106,6 +106,8 @@ def train(
                 state.add(found)
             for observe in watching:
                 observe(state, system)
+    if checkpointing.collapsed and state.step not in snapshots.at:
+        run.snapshot(state.step, system.sample(latents))  # its end, since the moments still to come never will
     finish(run, state, batches.batch_size, monitor)
 
 

@@ -32,7 +32,7 @@ def rows(reference, copies):
         "blurred": protocol.blurred(copies, 6.0),
         "ten": copies[np.arange(N) % 10],
     }
-    found = {name: protocol.evaluate(reference.seen(images), reference) for name, images in made.items()}
+    found = {name: protocol.evaluate(reference.views_of(images), reference) for name, images in made.items()}
     return found | protocol.reference_rows(reference)
 
 
@@ -81,11 +81,11 @@ def test_what_is_drawn_how_often_is_seen(rows, reference, copies):
     for group, part in rows["copies"]["mixture"]["samples"].items():  # the nearest picture of a copy is itself
         assert part == pytest.approx(real[group], abs=0.08)
     flags = reference.learned.images[[one.group == "Flags" for one in reference.learned.emoji]][:100]
-    assert protocol.evaluate(reference.seen(flags), reference)["mixture"]["samples"]["Flags"] == 1
+    assert protocol.evaluate(reference.views_of(flags), reference)["mixture"]["samples"]["Flags"] == 1
 
 
 def test_a_second_time_gives_the_same(reference, copies, rows):
-    assert protocol.evaluate(reference.seen(copies), reference) == rows["copies"]
+    assert protocol.evaluate(reference.views_of(copies), reference) == rows["copies"]
 
 
 def test_what_is_held_out_of_a_union_is_held_out_of_each_of_its_terms():
@@ -101,12 +101,12 @@ def test_held_out_pictures_of_a_union_are_compared_with_its_other_terms(monkeypa
 
 
 def test_a_score_with_too_few_samples_is_left_out_with_the_reason(reference):
-    few = protocol.evaluate(reference.seen(reference.learned.images[:60]), reference)
+    few = protocol.evaluate(reference.views_of(reference.learned.images[:60]), reference)
     assert few["left_out"]["coverage"] == "needs 300 samples, there are 60"
     assert "kid" in few["contrast"]
     assert "coverage" not in few["contrast"]
     assert "inception" not in few
-    fewer = protocol.evaluate(reference.seen(reference.learned.images[:9]), reference)
+    fewer = protocol.evaluate(reference.views_of(reference.learned.images[:9]), reference)
     assert fewer["left_out"]["kid"] == "needs 50 samples, there are 9"
     assert fewer["contrast"] == {}
     assert fewer["memorised"] == 1
@@ -149,13 +149,13 @@ def test_an_encoder_that_is_not_there_or_broken_is_named(tmp_path, monkeypatch):
 
 def test_real_pictures_take_the_mode_and_size_of_the_evaluated_ones():
     faces = emoji.load("faces")
-    whole = protocol.Reference("faces").seen(faces.images)
-    rgb = protocol.Reference("faces", "RGB").seen(faces.images)
+    whole = protocol.Reference("faces").views_of(faces.images)
+    rgb = protocol.Reference("faces", "RGB").views_of(faces.images)
     np.testing.assert_array_equal(rgb.white, whole.white)
     assert rgb.alpha is None
-    grey = protocol.Reference("faces", "L").seen(faces.images)
+    grey = protocol.Reference("faces", "L").views_of(faces.images)
     assert (grey.white[:, 0] == grey.white[:, 2]).all()
-    small = protocol.Reference("faces", "RGBA", 32).seen(faces.images)
+    small = protocol.Reference("faces", "RGBA", 32).views_of(faces.images)
     assert small.alpha.shape == whole.alpha.shape
     assert 0 < np.abs(small.white.astype(int) - whole.white).mean() < 12
 
@@ -164,7 +164,7 @@ def test_few_real_pictures_are_no_distribution():
     """As when two emoji are learned from: training such a set is fine, and scores that need more are left out."""
     two = protocol.Reference("🥸+😎")
     images = two.learned.images[np.arange(N) % 2]
-    found = protocol.evaluate(two.seen(images), two)
+    found = protocol.evaluate(two.views_of(images), two)
     assert found["left_out"]["kid"] == found["left_out"]["coverage"] == "needs 20 real pictures, there are 2"
     assert found["contrast"] == {}
     assert found["memorised"] == 1
