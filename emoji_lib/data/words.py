@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
+from emojis.db.db import EMOJI_DB
 
 from emoji_lib import BadInput
 from emoji_lib.data import split
@@ -36,10 +37,6 @@ class Label:
 @cache
 def _nicknames() -> dict[str, tuple[str, ...]]:
     """Short names and keywords by emoji, from GitHub's list in the package `emojis`."""
-    try:
-        from emojis.db.db import EMOJI_DB
-    except ImportError as error:
-        raise BadInput("the package emojis is missing: `pip install -r requirements.txt`") from error
     return {bare(one.emoji): (*one.aliases, *one.tags) for one in EMOJI_DB}
 
 

@@ -13,13 +13,13 @@ SIDE = 64
 
 
 def numbers(text: str, what: str) -> list[int]:
-    """`512 > 128 > 64` as numbers. Raises `BadInput` for anything else."""
+    """`512 > 128 > 64`, or `512 128 64`, as numbers. Raises `BadInput` for anything else."""
     try:
         found = [int(word) for word in text.replace(">", " ").split()]
     except ValueError:
         found = []
     if not found or min(found) < 1:
-        raise BadInput(f"{what} {text!r} are not positive numbers such as '512 > 128 > 64'")
+        raise BadInput(f"{what} {text!r} are not positive numbers, such as '512 > 128 > 64' or '50 70'")
     return found
 
 

@@ -127,7 +127,7 @@ class Dropout(nn.Dropout):
 
     def forward(self, inputs: Tensor) -> Tensor:
         bar = 256 * self.p
-        if not self.training or inputs.is_cuda or bar != int(bar) or bar == 256:
+        if not self.training or inputs.is_cuda or bar != int(bar) or bar in (0, 256):
             return super().forward(inputs)
         words = torch.empty((inputs.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
         mask = torch.empty_like(inputs)  # with their memory layout

@@ -21,7 +21,7 @@ def place(player: str, seed: int, results: Path = LEAGUE) -> Path:
     return results / f"{player}-s{seed}"
 
 
-def played(folder: Path) -> bool:
+def has_scores(folder: Path) -> bool:
     """Whether the folder holds a row with scores."""
     return (folder / "row.json").is_file() and "error" not in read(folder)
 
@@ -32,7 +32,7 @@ def read(folder: Path) -> dict:
         row = json.loads((folder / "row.json").read_text(encoding="utf-8"))
         return row | {"player": str(row["player"]), "seed": int(row["seed"]), "minutes": float(row["minutes"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{folder} holds no row of the league ({error!r}): remove it, and play it again") from error
+        raise BadInput(f"{folder} holds no row of the league ({error!r}): remove it, and have it made again") from error
 
 
 def rows(results: Path = LEAGUE) -> list[dict]:

@@ -4,7 +4,7 @@ import itertools
 import os
 import statistics
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,12 +62,18 @@ def reference_loop(folder: Path, batch: int, features: int, device: torch.device
             yield
 
 
-def our_loop(images: np.ndarray, batch: int, features: int, device: torch.device) -> Iterator[None]:
-    """The same networks and loss by this project's system, a step for each `next`."""
+def our_loop(
+    images: np.ndarray, batch: int, features: int, device: torch.device, *, captured: bool = True
+) -> Iterator[None]:
+    """The same networks and loss by this project's system, a step for each `next`; on a GPU `captured` as a graph."""
     system = GAN(dcgan.Generator(features), dcgan.Discriminator(features), loss="bce", device=device)
-    batches, take, state = Batches(images, batch, 0, device), stepper(system), State()
+    batches, take, state = Batches(images, batch, 0, device), stepper(system) if captured else system.step, State()
     for step in itertools.count():
-        state.add(take(batches[step]))
+        with record_function("data"):
+            real = batches[step]
+        metrics = take(real)
+        with record_function("logging"):
+            state.add(metrics)
         if state.since == LOG_EVERY:
             state.means()
         yield
@@ -78,23 +84,12 @@ def cost_split(images: np.ndarray, batch: int, features: int, device: torch.devi
 
     On a GPU it is the time of kernels, in a step that is not captured as a graph.
     """
-    system = GAN(dcgan.Generator(features), dcgan.Discriminator(features), loss="bce", device=device)
-    batches, state = Batches(images, batch, 0, device), State()
+    steps = our_loop(images, batch, features, device, captured=False)
     kinds = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device.type == "cuda")
-
-    def loop(steps: Iterable[int]) -> None:
-        for step in steps:
-            with record_function("data"):
-                real = batches[step]
-            metrics = system.step(real)
-            with record_function("logging"):
-                state.add(metrics)
-        state.means()
-
     os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # no warning that there is no GPU
-    loop(range(3))
+    list(itertools.islice(steps, 3))
     with profile(activities=kinds) as profiled, record_function("loop"):
-        loop(range(3, 13))
+        list(itertools.islice(steps, 10))
     spent = {}
     for event in profiled.key_averages():
         if event.key in ("loop", *PARTS):

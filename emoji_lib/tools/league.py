@@ -22,7 +22,7 @@ SIDE = 64  # pixels of RGBA samples over white, which are scored beside those of
 SHOWN = 8
 
 
-def play(names: Iterable[str], minutes: float, seed: int, out: Path) -> Iterator[dict]:
+def fill(names: Iterable[str], minutes: float, seed: int, out: Path) -> Iterator[dict]:
     """The rows of these players, or of all where none is named.
 
     A row that is there is not made again, unless it failed and its player is named.
@@ -33,12 +33,12 @@ def play(names: Iterable[str], minutes: float, seed: int, out: Path) -> Iterator
     names = list(names)
     folders = {league.place(one.name, seed, out): one for one in players.players(names)}
     for folder in folders:
-        if league.played(folder) and (given := league.read(folder)["minutes"]) != minutes:
+        if league.has_scores(folder) and (given := league.read(folder)["minutes"]) != minutes:
             raise BadInput(f"{folder} is a row of {given:g} minutes, not {minutes:g}: remove it, or give another --out")
     for folder, one in folders.items():
         folder.mkdir(parents=True, exist_ok=True)
         with held(folder):
-            if not (folder / "row.json").is_file() or (names and not league.played(folder)):
+            if not (folder / "row.json").is_file() or (names and not league.has_scores(folder)):
                 print(f"{one.name}: {minutes:g} min, then its samples and scores", file=sys.stderr, flush=True)
                 write_json(folder / "row.json", _row(one, minutes, seed, folder))
         yield league.read(folder)

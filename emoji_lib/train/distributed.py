@@ -1,4 +1,4 @@
-"""Distributed training: several processes train one system, started by torchrun, joined by Lightning Fabric.
+"""Distributed training: several processes train one system, started by torchrun.
 
 Without torchrun, `processes()` is a `SingleProcess`, whose methods cost nothing.
 """
@@ -8,6 +8,7 @@ from functools import cache
 
 import torch
 from torch import Tensor, distributed
+from torch.distributed.nn.functional import all_gather  # through which gradients flow back
 
 from emoji_lib import BadInput
 
@@ -17,11 +18,8 @@ class SingleProcess:
 
     rank, size = 0, 1
 
-    def parts(self, batch: Tensor | tuple[Tensor, ...]) -> list[Tensor]:
-        """This process's part of each tensor `[N, …]` of a global batch. Raises `BadInput` if N does not divide."""
-        return [self.part(one) for one in (batch if isinstance(batch, tuple) else (batch,))]
-
     def part(self, batch: Tensor) -> Tensor:
+        """This process's part of a global batch `[N, …]`. Raises `BadInput` if N does not divide."""
         return batch
 
     def gather(self, part: Tensor) -> Tensor:
@@ -42,9 +40,8 @@ class SingleProcess:
 class Distributed(SingleProcess):
     """One of several processes on one or more machines; the contracts are those of `SingleProcess`."""
 
-    def __init__(self, fabric):
-        self.fabric = fabric
-        self.rank, self.size = fabric.global_rank, fabric.world_size
+    def __init__(self, device: torch.device, rank: int, size: int):
+        self.device, self.rank, self.size = device, rank, size
 
     def part(self, batch: Tensor) -> Tensor:
         if len(batch) % self.size:
@@ -52,13 +49,13 @@ class Distributed(SingleProcess):
         return batch.chunk(self.size)[self.rank]
 
     def gather(self, part: Tensor) -> Tensor:
-        return self.fabric.all_gather(part, sync_grads=part.requires_grad).flatten(0, 1)
+        return torch.cat(all_gather(part.to(self.device)))
 
     def average(self, tensors: list[Tensor]) -> None:
         if not tensors:
             return
         message = torch.cat([tensor.reshape(-1) for tensor in tensors])  # one message, not hundreds
-        distributed.all_reduce(message)  # Fabric's own has a barrier before it, at which a GPU's host would wait
+        distributed.all_reduce(message)
         parts = message.div_(self.size).split([tensor.numel() for tensor in tensors])
         for tensor, part in zip(tensors, parts, strict=True):
             tensor.copy_(part.view(tensor.shape))
@@ -68,31 +65,17 @@ class Distributed(SingleProcess):
             distributed.broadcast(tensor, 0)
 
     def agree(self, *flags: bool) -> tuple[bool, ...]:
-        raised = torch.tensor(flags, dtype=torch.float32, device=self.fabric.device)
+        raised = torch.tensor(flags, dtype=torch.float32, device=self.device)
         distributed.all_reduce(raised)
         return tuple(map(bool, raised.tolist()))
 
 
 @cache
 def processes() -> SingleProcess:
-    """The processes of this training, as torchrun's environment says. Raises `BadInput` where Fabric is missing."""
-    size = int(os.environ.get("WORLD_SIZE", 1))
-    if size == 1:
+    """The processes of this training, as torchrun's environment says."""
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         return SingleProcess()
-    try:
-        from lightning_fabric import Fabric
-        from lightning_fabric.strategies import DDPStrategy
-    except ImportError as error:
-        raise BadInput("several processes need Lightning Fabric: pip install -r requirements-extras.txt") from error
-
-    class Torchrun(DDPStrategy):
-        """Without Fabric's launcher, which refuses a notebook's kernel: torchrun has started the processes."""
-
-        def _configure_launcher(self) -> None:
-            self._launcher = None
-
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", size))
-    accelerator = "cuda" if torch.cuda.is_initialized() else "cpu"  # as `device.pick` chose
-    fabric = Fabric(accelerator=accelerator, devices=here, num_nodes=size // here, strategy=Torchrun())
-    fabric.launch()
-    return Distributed(fabric)
+    on_gpu = torch.cuda.is_initialized()  # as `device.pick` chose
+    device = torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
+    distributed.init_process_group("nccl" if on_gpu else "gloo", device_id=device if on_gpu else None)
+    return Distributed(device, distributed.get_rank(), distributed.get_world_size())

@@ -20,8 +20,9 @@ def stepper(system) -> Callable[..., dict[str, Tensor]]:
 class Graphed:
     """Captures `system.step` at the first call and replays it from then on; each call overwrites the metrics before.
 
-    The system's learning rates and optimizer counters must live on the device, its randomness come from `system.rng`,
-    and its step must neither wait for the device nor take anything from the host. Load a state before the first call.
+    The system's learning rates and optimizer counters must live on the device, and its step must neither wait for the
+    device nor take anything from the host. Load a state before the first call. Randomness comes from `system.rng`, or
+    from torch's default generator (dropout), which the warm-up moves on.
     """
 
     def __init__(self, system):

@@ -10,6 +10,7 @@ from torch.profiler import record_function
 
 from emoji_lib import BadInput
 from emoji_lib.data.batches import Batches
+from emoji_lib.nets.deep import numbers
 from emoji_lib.train import observers
 from emoji_lib.train.distributed import processes
 from emoji_lib.train.graphs import stepper
@@ -18,12 +19,7 @@ from emoji_lib.train.system import System
 
 def stage_ends(lengths: str, cap: int = 0) -> list[int]:
     """The steps at which stages as long as `lengths` (`"50 70 130"`) end, none after `cap` where that is not 0."""
-    try:
-        steps = [int(length) for length in lengths.split()]
-    except ValueError:
-        steps = []
-    if not steps or min(steps) < 1:
-        raise BadInput(f"stages {lengths!r} are not positive numbers of steps, such as '50 70 130'")
+    steps = numbers(lengths, "stages")
     if cap < 0:
         raise BadInput(f"steps {cap} is negative: give 0 for all stages, or a cap on all of them together")
     return [min(end, cap or end) for end in accumulate(steps)]
@@ -99,7 +95,8 @@ def train(
         watching = [metrics, snapshots, *rates, collapse, checkpointing]
         while state.step < steps and not checkpointing.collapsed:
             with record_function("data"):
-                batch = group.parts(batches[state.step])
+                batch = batches[state.step]
+                batch = [group.part(one) for one in (batch if isinstance(batch, tuple) else (batch,))]
             found = take(*batch)
             state.step += 1
             with record_function("logging"):

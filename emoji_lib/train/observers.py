@@ -135,7 +135,7 @@ class Checkpointing:
             raise Diverged(state, f"weights of the {' and '.join(bad)}")
         self.run.checkpoint(state.step, checkpoint)
         state.kept, self.kept_at = state.step, time.perf_counter()
-        if asked and not ended:
+        if asked:
             raise Interrupted(f"stopped at step {state.step:,} of {self.steps:,}, where a checkpoint was kept")
 
 

@@ -91,7 +91,7 @@ def test_a_row_has_scores_and_is_made_once(place, capsys):
 
 
 def test_who_overruns_is_stopped_with_all_it_has_started(place):
-    (row,) = league.play(["slow"], 0.0, 0, place / "rows")
+    (row,) = league.fill(["slow"], 0.0, 0, place / "rows")
     assert "stopped: still training after" in row["error"]
     assert "scores" not in row
     child = (place / "work" / "slow" / "s0" / "child").read_text()
@@ -100,7 +100,7 @@ def test_who_overruns_is_stopped_with_all_it_has_started(place):
 
 
 def test_a_repository_that_cannot_be_fetched_is_a_row_with_the_reason(place):
-    (row,) = league.play(["homeless"], 0.0, 0, place / "rows")
+    (row,) = league.fill(["homeless"], 0.0, 0, place / "rows")
     assert row["error"].startswith("its environment cannot be made: git failed\n")
 
 
@@ -119,9 +119,9 @@ def test_a_repository_is_fetched_at_its_commit(place):
 def test_mistakes_are_told_before_anybody_trains(place, capsys):
     assert main(["league", "noisy", "--out", str(place / "rows")]) == 2
     assert "unknown player 'noisy' (did you mean 'noise'?); there are " in capsys.readouterr().err
-    list(league.play(["noise"], 0.5, 0, place / "rows"))
+    list(league.fill(["noise"], 0.5, 0, place / "rows"))
     with pytest.raises(BadInput, match=r"is a row of 0\.5 minutes, not 1"):
-        list(league.play(["broken", "noise"], 1.0, 0, place / "rows"))
+        list(league.fill(["broken", "noise"], 1.0, 0, place / "rows"))
     assert turns(place)[0].startswith("noise")
     assert len(turns(place)) == 1
 

@@ -17,7 +17,6 @@ from emoji_lib.runs import record
 from emoji_lib.train import device, distributed, gan
 from emoji_lib.train.system import SEED_STRIDE
 
-pytest.importorskip("lightning_fabric", reason="an extra: pip install -r requirements-extras.txt")
 ROOT = Path(__file__).parents[2]
 TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
@@ -117,10 +116,7 @@ def test_an_experiment_runs_under_torchrun_and_keeps_one_record(tmp_path):
 
 
 def test_a_batch_that_does_not_divide_is_refused():
-    class Fabric:
-        global_rank, world_size = 1, 2
-
-    several = distributed.Distributed(Fabric())
+    several = distributed.Distributed(torch.device("cpu"), 1, 2)
     assert several.part(torch.arange(6)).tolist() == [3, 4, 5]
     with pytest.raises(BadInput, match="batch_size 5 does not divide among 2 processes"):
         several.part(torch.arange(5))

@@ -1,3 +1,6 @@
+import os
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -110,6 +113,20 @@ def test_weights_that_are_not_finite_never_reach_a_checkpoint():
     assert notes.state["step"] == 2
 
 
+def test_a_stop_in_the_last_step_is_heeded_and_the_run_can_be_ended_later():
+    class Stopped(Counting):
+        def step(self, real):
+            if self.steps == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return super().step(real)
+
+    notes = Notes()
+    with pytest.raises(observers.Interrupted, match="step 4 of 4"):
+        loop.train(Stopped(), batches(), 4, notes, torch.zeros(1, 1))
+    loop.train(Counting(), batches(), 4, notes, torch.zeros(1, 1))
+    assert notes.facts["steps"] == 4
+
+
 def test_a_progress_line_is_plain_and_says_how_long(capsys):
     loop.train(Counting(), batches(), 4, Notes(), torch.zeros(1, 1))
     said = capsys.readouterr().out
@@ -137,6 +154,7 @@ def test_a_collapsed_run_ends_there_and_stays_ended_when_it_is_taken_up():
     loop.train(system, batches(), 240, notes, torch.zeros(1, 1), monitor=Falling())
     assert notes.facts["collapsed"]
     assert system.steps == notes.facts["steps"] == notes.state["step"] == 30
+    assert notes.shown[-1] == 30
     again = Falling()
     loop.train(system, batches(), 240, notes, torch.zeros(1, 1), monitor=again)
     assert system.steps == notes.facts["steps"] == 30

@@ -1,7 +1,7 @@
 """SNGAN of torch-mimicry: its networks and their own train steps; the rest of the package is left out."""
 
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import clock
 import torch
@@ -14,13 +14,7 @@ BATCH, FEATURES = 32, 256
 RATE, BETAS, D_STEPS = 2e-4, (0.0, 0.9), 5  # as the package's baselines have them
 
 
-class NoLog:
-    """Takes the numbers that a train step reports."""
-
-    def add_metric(self, *_, **__) -> None:
-        pass
-
-
+log = SimpleNamespace(add_metric=lambda *_, **__: None)  # takes the numbers that a train step reports
 turn = clock.Turn()
 torch.manual_seed(turn.seed)
 images = torch.from_numpy(turn.pictures()).permute(0, 3, 1, 2)
@@ -39,9 +33,9 @@ while turn.goes_on():
         optimizer.param_groups[0]["lr"] = RATE * (1 - turn.used())
     for _ in range(D_STEPS):
         batch = real()
-        discriminator.train_step(batch, netG=generator, optD=optimizers[1], log_data=NoLog(), device="cpu")
+        discriminator.train_step(batch, netG=generator, optD=optimizers[1], log_data=log, device="cpu")
         seen += BATCH
-    generator.train_step(batch, netD=discriminator, optG=optimizers[0], log_data=NoLog(), device="cpu")
+    generator.train_step(batch, netD=discriminator, optG=optimizers[0], log_data=log, device="cpu")
 turn.trained(seen)
 
 generator.eval()

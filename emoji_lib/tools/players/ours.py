@@ -15,7 +15,7 @@ from emoji_lib.train.loop import State
 from emoji_lib.train.observers import Rates
 
 FEATURES = 32
-IMPROVED = {"loss": "softmax", "learning_rate_g": 4e-4, "learning_rate_d": 4e-4, "ema": 0.998}
+SETTINGS = {"loss": "softmax", "learning_rate_g": 4e-4, "learning_rate_d": 4e-4, "ema": 0.998}
 DECAY = {"layered": 0.5}  # the last fraction of the time, over which learning rates fall
 
 
@@ -23,7 +23,7 @@ def system(design: str, seed: int) -> GAN:
     torch.manual_seed(seed)
     if design == "baseline":
         return GAN(dcgan.Generator(FEATURES), dcgan.Discriminator(FEATURES), loss="bce", seed=seed)
-    settings = IMPROVED | {"augment": ShiftAndFlip(0.8), "seed": seed}
+    settings = SETTINGS | {"augment": ShiftAndFlip(0.8), "seed": seed}
     if design == "improved":
         networks = dcgan.Generator(FEATURES, **dcgan.IMPROVED), dcgan.Discriminator(FEATURES, **dcgan.IMPROVED)
         return GAN(*networks, **settings)
@@ -36,18 +36,18 @@ turn = clock.Turn("design")
 machine.pick("cpu")
 batch = 16 if turn.design == "layered" else 32
 batches = Batches(emoji.load(f"{turn.data}/").images, batch, turn.seed)
-trained, state = system(turn.design, turn.seed), State()
-rates = Rates(trained, 1, DECAY.get(turn.design, 0.0))  # of one step, the whole time
+gan, state = system(turn.design, turn.seed), State()
+rates = Rates(gan, 1, DECAY.get(turn.design, 0.0))  # of one step, the whole time
 steps = 0
 while turn.goes_on():
     if turn.design in DECAY:
         state.step = turn.used()
-        rates(state, trained)
-    trained.step(batches[steps])
+        rates(state, gan)
+    gan.step(batches[steps])
     steps += 1
 turn.trained(steps * batch)
 
-generator = trained.average.eval()
+generator = gan.average.eval()
 parts = iter(generator.latents(turn.n, turn.seed).split(clock.AT_ONCE))
 facts = {"mode": "RGBA", "premultiplied": True}
 turn.draw(lambda _: sampler.straight(generator, next(parts), facts).transpose(0, 2, 3, 1))
