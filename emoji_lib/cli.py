@@ -105,7 +105,7 @@ def data(folder: Folder = None, as_json: Json = False) -> None:
 
 @command("list")
 def list_experiments(as_json: Json = False) -> None:
-    """Every experiment, its state and its newest run with results."""
+    """Every experiment and the state of its newest run, of those with results where there are any."""
     from emoji_lib.files import is_held
     from emoji_lib.runs import experiments
     from emoji_lib.runs.record import RESULTS, RUNS, newest, runs_in
@@ -141,8 +141,9 @@ def run(
     folder = runner.run(plan, out=(out or runner.RUNS).resolve(), resume=resume)
     if folder is None:  # another process keeps the record
         return
-    seconds = round(read_record(folder)["seconds"])
-    print(f"\nfinished in {seconds // 60}:{seconds % 60:02d}")
+    record = read_record(folder)
+    seconds = round(record["seconds"])
+    print(f"\n{record['status']} in {seconds // 60}:{seconds % 60:02d}")
     parts = {"samples": "sample.png", "film": "training.gif", "losses": "loss.png"}
     parts |= {"record": "record.json", "notebook": "notebook.ipynb"}
     for label, file in parts.items():
@@ -346,25 +347,22 @@ def _report(ended: dict[str, str]) -> None:
 def sweep(
     name: Name, jobs: Jobs = 1, device: Device = "", out: Kept = None, dry_run: DryRun = False, as_json: Json = False
 ) -> None:
-    """Run those of a sweep that are not there yet."""
+    """Run those of a sweep that are not there yet; with --json only list them."""
     from emoji_lib.runs import missing as queue
     from emoji_lib.runs import sweep as sweeps
 
     out = (out or queue.RESULTS).resolve()
-    rows, facts, lines = list(sweeps.states(name, out)), [], []
-    for row, state, lacking, seconds in rows:
-        facts.append(
-            {"experiment": row.name, "about": row.about, "state": state, "to_run": lacking, "seconds": seconds}
-        )
-        about = "" if seconds is None else f"  about {seconds / 60:.1f} min"
-        lines.append(f"{row.name:<28} {state:<13} {row.about}{about}")
-    times = [row["seconds"] for row in facts if row["seconds"] is not None]
+    rows, lines = list(sweeps.states(name, out)), []
+    for row in rows:
+        about = "" if row["seconds"] is None else f"  about {row['seconds'] / 60:.1f} min"
+        lines.append(f"{row['experiment']:<28} {row['state']:<13} {row['about']}{about}")
+    times = [row["seconds"] for row in rows if row["seconds"] is not None]
     if times:
-        runs = sum(row["to_run"] for row in facts)
+        runs = sum(row["to_run"] for row in rows)
         lines.append(f"to run: {runs}, about {sum(times) / 60 / jobs:.0f} min with {jobs} at a time")
-    _show(facts, as_json, lines)
-    if not dry_run:
-        _report(queue.run_missing(out, names=[row.name for row, *_ in rows], device=device, jobs=jobs))
+    _show(rows, as_json, lines)
+    if not (dry_run or as_json):
+        _report(queue.run_missing(out, names=[row["experiment"] for row in rows], device=device, jobs=jobs))
 
 
 @command("search deep-emoji-search --trials 20")

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -18,7 +18,7 @@ def home(path: str | Path) -> Path:
 
 def write_text(path: Path, text: str) -> None:
     """`write_whole` for text."""
-    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_whole(path, text.encode())
 
 
 def write_json(path: Path, facts: dict | list) -> None:
@@ -26,15 +26,16 @@ def write_json(path: Path, facts: dict | list) -> None:
     write_text(path, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file, then rename it to `path`: readers see the old file or the new one.
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Write a temporary file, then rename it to `path`: readers see the old file or the new one.
 
     The file and its folder are synced, so that the file outlasts a power cut.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        write(partial)
-        with partial.open("rb+") as file:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
     finally:

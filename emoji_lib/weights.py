@@ -21,7 +21,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str
     header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
     whole = len(header).to_bytes(8, "little") + header + content[8 + length :]
-    write_whole(path, lambda partial: partial.write_bytes(whole))
+    write_whole(path, whole)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

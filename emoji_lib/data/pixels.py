@@ -61,13 +61,10 @@ def cached(key: str, shape: tuple[int, ...], decode: Callable[[], np.ndarray], d
     images = decode()
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, lambda partial: _save(partial, images))
+        content = io.BytesIO()
+        np.save(content, images)
+        write_whole(path, content.getbuffer())
     return images
-
-
-def _save(path: Path, images: np.ndarray) -> None:
-    with path.open("wb") as file:  # np.save adds its suffix to names, not to files
-        np.save(file, images)
 
 
 def premultiply(images: np.ndarray) -> np.ndarray:

@@ -42,9 +42,9 @@ def rows(results: Path = LEAGUE) -> list[dict]:
 
 def table(results: Path = LEAGUE) -> pd.DataFrame:
     """A row for each system, seed and mode, by mode and the first encoder's KID; errors only where there are any."""
-    turns, lines = rows(results), []
-    failed = any("error" in row for row in turns)
-    for row in turns:
+    played, lines = rows(results), []
+    failed = any("error" in row for row in played)
+    for row in played:
         for mode, found in (row.get("scores") or {"–": {}}).items():
             encoders = {name: found.get(name, {}) for name in TRUSTED}
             cells = {"seed": row["seed"], "mode": mode}
@@ -72,5 +72,5 @@ def standing(results: Path = LEAGUE) -> dict[str, list[dict]]:
             players.setdefault(row["player"], []).append(row)
     if len(minutes := {row["minutes"] for seeds in players.values() for row in seeds}) > 1:
         raise BadInput(f"{results} has rows of {sorted(minutes)} minutes: a league has one time, remove the others")
-    nearness = lambda one: median(row["scores"][FLAT][TRUSTED[0]]["kid"] for row in one[1])  # noqa: E731
-    return dict(sorted(players.items(), key=nearness))
+    distance = lambda one: median(row["scores"][FLAT][TRUSTED[0]]["kid"] for row in one[1])  # noqa: E731
+    return dict(sorted(players.items(), key=distance))

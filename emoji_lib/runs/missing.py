@@ -93,17 +93,17 @@ def _begin(plan: Plan, out: Path, device: str, jobs: int, again: bool, claim: co
         claim.enter_context(held(out / f"{name}-s{plan.seed}"))  # the process takes seconds until it holds a folder
     except BadInput:
         return None
-    begun = {other.seed: begun for other, begun in waiting(out, [name], again=again)}
-    if plan.seed not in begun:
+    resumes = {other.seed: begun for other, begun in waiting(out, [name], again=again)}
+    if plan.seed not in resumes:
         return None
-    resume = ["--resume"] if begun[plan.seed] else []
+    resume = ["--resume"] if resumes[plan.seed] else []
     where = ["-p", "device", device] if device and "device" in plan.parameters else []
     return side_by_side(["run", name, *seed, "--out", str(out), *resume, *where], jobs)
 
 
 def threads(jobs: int) -> dict[str, str]:
-    """The environment of one of `jobs` processes: an equal part of the machine's threads."""
-    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs))}
+    """The environment of one of `jobs` processes: an equal part of the machine's threads, or what one process has."""
+    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs))} if jobs > 1 else {}
 
 
 def side_by_side(command: list[str], jobs: int) -> subprocess.Popen:

@@ -120,16 +120,11 @@ def read_record(folder: Path) -> dict:
         raise BadInput(f"{folder} is not a run folder: its record.json has no usable {', '.join(lacking)}")
     if record.get("schema", 1) == SCHEMA:
         return record
-    changed = todays_names(record["notebook"], record.get("changed") or {})
-    parameters = todays_names(record["notebook"], record["parameters"])
+    names = RENAMED[""] | RENAMED.get(record["notebook"][:2], {})
+    for key in ("parameters", "changed"):
+        record[key] = {names.get(name, name): value for name, value in (record.get(key) or {}).items()}
     today = {"experiment": EXPERIMENTS.get(record["experiment"], record["experiment"]), "schema": SCHEMA}
-    return {"schema": SCHEMA} | record | today | {"parameters": parameters, "changed": changed}
-
-
-def todays_names(notebook: str, parameters: dict) -> dict:
-    """Parameters of a notebook under their present names."""
-    names = RENAMED[""] | RENAMED.get(notebook[:2], {})
-    return {names.get(name, name): value for name, value in parameters.items()}
+    return {"schema": SCHEMA} | record | today
 
 
 def write_record(folder: Path, record: dict) -> None:

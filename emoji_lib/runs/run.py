@@ -17,7 +17,7 @@ from emoji_lib.data.batches import to_uint8
 from emoji_lib.data.emoji import EmojiSet
 from emoji_lib.files import write_json, write_text, write_whole
 from emoji_lib.nets.layers import architecture
-from emoji_lib.runs.record import FOLDER_VARIABLE, create, differences, read_record, todays_names, write_record
+from emoji_lib.runs.record import FOLDER_VARIABLE, create, differences, read_record, write_record
 from emoji_lib.train import device as machine
 from emoji_lib.train.checkpoint import Checkpoints, save_weights
 
@@ -81,7 +81,6 @@ class Run:
             self._forget()
             return None
         begun = state.pop("configuration")
-        begun["parameters"] = todays_names(read_record(self.folder)["notebook"], begun["parameters"])
         if apart := differences(begun, self._configuration()):
             raise BadInput(f"{self.folder.name} cannot be resumed, it was begun with other settings: {apart}")
         lines = self._metrics.read_text(encoding="utf-8").splitlines() if self._metrics.exists() else []
@@ -131,7 +130,7 @@ class Run:
 
     def picture(self, name: str, picture: Image.Image) -> Image.Image:
         """Keep a picture in the run's folder, and return it for showing."""
-        write_whole(self.folder / name, lambda partial: partial.write_bytes(pixels.png(picture)))
+        write_whole(self.folder / name, pixels.png(picture))
         return picture
 
     def _film(self) -> None:
@@ -139,7 +138,7 @@ class Run:
         colour = {step: pixels.in_colour(one, premultiplied=self._premultiplied) for step, one in self.frames}
         strips = {step: Image.fromarray(np.concatenate(one, 2).transpose(1, 2, 0)) for step, one in colour.items()}
         film = pixels.gif(strips.values(), FRAME, f"run {self.folder.name}, steps {min(strips)} to {max(strips)}")
-        write_whole(self.folder / "training.gif", lambda partial: partial.write_bytes(film))
+        write_whole(self.folder / "training.gif", film)
         if (traced := self.folder / "collapse.json").is_file():
             best = max(json.loads(traced.read_text(encoding="utf-8")), key=itemgetter("coverage"))["step"]
             self.picture("best.png", strips[min(strips, key=lambda step: abs(step - best))])

@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 
 from emoji_lib import BadInput, RunFailed
-from emoji_lib.files import held, write_whole
+from emoji_lib.files import held, write_text
 from emoji_lib.runs import experiments
 from emoji_lib.runs.record import DONE, FOLDER_VARIABLE, RUNS, code, create, dirty, read_record, runs_in, write_record
 
@@ -35,7 +35,8 @@ def run(plan: experiments.Plan, *, out: Path = RUNS, resume: bool = False) -> Pa
     if not int(os.environ.get("RANK", 0)):
         return _run(plan, out, resume)
     with tempfile.TemporaryDirectory(prefix="emoji-") as scratch, open(os.devnull, "w") as nowhere:
-        if resume and (begun := _newest_unfinished(plan, out)):
+        if resume:
+            begun = _unfinished(plan, out)
             shutil.copytree(begun, Path(scratch) / begun.name, ignore=shutil.ignore_patterns(".*.partial"))
         with contextlib.redirect_stdout(nowhere):
             _run(plan, Path(scratch), resume)
@@ -47,11 +48,10 @@ def _run(plan: experiments.Plan, out: Path, resume: bool) -> Path:
     with contextlib.ExitStack() as end:
         if not resume:
             folder = create(one.name, one.notebook, one.source, plan.parameters, out, changed=plan.changed, until=end)
-        elif folder := _newest_unfinished(plan, out):
+        else:
+            folder = _unfinished(plan, out)
             end.enter_context(held(folder))
             _resume(folder, plan)
-        else:
-            raise _nothing_to_resume(plan, out)
         _finish(folder, plan)
     return folder
 
@@ -78,26 +78,24 @@ def _finish(folder: Path, plan: experiments.Plan) -> None:
     write_record(folder, record | {"status": outcome})
 
 
-def _newest_unfinished(plan: experiments.Plan, out: Path) -> Path | None:
-    """The newest run of the plan's experiment in `out`, unless it is finished or collapsed.
+def _unfinished(plan: experiments.Plan, out: Path) -> Path:
+    """The newest run of the plan's experiment in `out`. Raises `BadInput` where it has results, or there is none.
 
     Runs with other parameters, which cannot be resumed, count only where there are no others.
     """
     runs = [run for run in runs_in(out) if run[1]["experiment"] == plan.experiment.name]
     runs = [run for run in runs if not plan.differences_from(run[1])] or runs
-    return runs[-1][0] if runs and runs[-1][1]["status"] not in DONE else None
-
-
-def _nothing_to_resume(plan: experiments.Plan, out: Path) -> BadInput:
-    newest = f"the newest run of {plan.experiment.name} in {shown(out)}"
-    return BadInput(f"nothing to resume: {newest} is finished or was never begun; run it without --resume")
+    if not runs or runs[-1][1]["status"] in DONE:
+        newest = f"the newest run of {plan.experiment.name} in {shown(out)}"
+        raise BadInput(f"nothing to resume: {newest} is finished or was never begun; run it without --resume")
+    return runs[-1][0]
 
 
 def _resume(folder: Path, plan: experiments.Plan) -> None:
     """Mark a run as resumed by this code. Raises `BadInput` for other parameters, or where the run is finished."""
     record = read_record(folder)
-    if record["status"] in DONE:  # by another process, before this one held it
-        raise _nothing_to_resume(plan, folder.parent)
+    if record["status"] in DONE:
+        raise BadInput(f"nothing to resume: another process has just finished {shown(folder)}")
     if differences := plan.differences_from(record):
         raise BadInput(f"{shown(folder)} was begun with other parameters: {differences}; run it without --resume")
     for stale in ("reason", "outcome", "process"):  # that process is gone, and its number may be another's by now
@@ -184,7 +182,7 @@ def _tidy(executed: Path) -> None:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
     tidied.metadata["emoji_lib"] = {"code_sha256": fingerprint(tidied)}
-    write_whole(executed, lambda partial: nbformat.write(tidied, partial))
+    write_text(executed, nbformat.writes(tidied) + "\n")
 
 
 def store(folder: Path) -> Path:
@@ -208,7 +206,7 @@ def store(folder: Path) -> Path:
         for output in (one for one in mine.outputs if one.output_type == "stream"):
             output.text = _thinned(output.text)
     current.metadata["emoji_lib"] = executed.metadata["emoji_lib"]
-    write_whole(target, lambda partial: nbformat.write(current, partial))
+    write_text(target, nbformat.writes(current) + "\n")
     return target
 
 

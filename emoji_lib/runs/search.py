@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 from emoji_lib import BadInput, RunFailed
+from emoji_lib.files import home
 from emoji_lib.measure.features import TRUSTED
 from emoji_lib.measure.protocol import AT_LEAST
 from emoji_lib.runs import experiments, runner
@@ -30,7 +31,7 @@ def open_study(name: str, storage: str = ""):
         searched = [one.name for one in experiments.load().values() if one.search]
         raise BadInput(f"{name} says nothing to search; these do: {', '.join(searched)}")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    place = storage or str(RUNS / f"{name}.journal")
+    place = storage if "://" in storage else str(home(storage or RUNS / f"{name}.journal"))
     try:
         kept = place
         if "://" not in place:
@@ -67,8 +68,7 @@ def work_together(name: str, trials: int, storage: str, jobs: int) -> None:
     """`work` in this and in `jobs` − 1 other processes. Raises `RunFailed` where one failed."""
     command = ["search", name, "--trials", str(trials), "--storage", storage]
     others = [side_by_side(command, jobs) for _ in range(jobs - 1)]
-    if jobs > 1:  # for the kernels of this worker
-        os.environ |= threads(jobs)
+    os.environ |= threads(jobs)  # for the kernels of this worker
     try:
         work(name, trials, storage)
         failed = sum(other.wait() != 0 for other in others)

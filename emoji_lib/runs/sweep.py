@@ -12,27 +12,28 @@ from emoji_lib.runs.missing import waiting
 from emoji_lib.runs.record import DONE, RESULTS, RUNS, newest, runs_in
 
 
-def states(name: str, out: Path = RESULTS) -> Iterator[tuple[experiments.Experiment, str, int, float | None]]:
-    """Each row of a sweep with its state in `out`, how many runs it lacks, and about how many seconds these take.
+def states(name: str, out: Path = RESULTS) -> Iterator[dict]:
+    """Each row of a sweep: its experiment, its state in `out`, how many runs it lacks, and how many seconds they take.
 
     The estimate is seconds per image of the newest run with results of the same notebook, times the images to see; None
     without such a run.
     """
-    rows, runs, an_image = experiments.sweep(name), runs_in(out), {}
+    rows, runs, of_image = experiments.sweep(name), runs_in(out), {}
     for _, record in runs_in(RESULTS, RUNS, out):  # oldest first
         if record["status"] in DONE and record.get("images_seen"):
-            an_image[record["notebook"]] = record["seconds"] / record["images_seen"]
+            of_image[record["notebook"]] = record["seconds"] / record["images_seen"]
     lacking = [plan for plan, _ in waiting(out, [row.name for row in rows])]
     for row in rows:
         found, mine, seconds = newest(row.name, runs), [plan for plan in lacking if plan.experiment == row], None
-        if mine and row.notebook in an_image:
+        if mine and row.notebook in of_image:
             images = _images(mine[0].parameters)
-            seconds = images and len(mine) * images * an_image[row.notebook]
+            seconds = images and len(mine) * images * of_image[row.notebook]
         state = found[1]["status"] if found else "not run"
         if row.seeds > 1 and mine:
-            good = {run["seed"] for _, run in runs if run["experiment"] == row.name and run["status"] in DONE}
-            state = f"{len(good)} of {row.seeds} seeds"
-        yield row, state, len(mine), seconds
+            unchanged = [run for _, run in runs if run["experiment"] == row.name and not run.get("changed")]
+            good = {run["seed"] for run in unchanged if run["status"] in DONE}
+            state = f"{sum(plan.seed in good for plan in experiments.plans(row.name))} of {row.seeds} seeds"
+        yield {"experiment": row.name, "about": row.about, "state": state, "to_run": len(mine), "seconds": seconds}
 
 
 def _images(parameters: dict) -> float | None:

@@ -1,5 +1,6 @@
 """Pictures from kept weights: drawn, saved as PNGs and GIFs, and evaluated."""
 
+import io
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -193,7 +194,9 @@ def save_png(path: Path, picture: Image.Image, facts: dict, index: int | str) ->
     info = PngInfo()
     for key, value in {**facts, "index": index}.items():
         info.add_text(key, str(value))
-    write_whole(path, lambda partial: picture.save(partial, "png", pnginfo=info))
+    content = io.BytesIO()
+    picture.save(content, "png", pnginfo=info)
+    write_whole(path, content.getbuffer())
 
 
 def walk(latents: Tensor, between: int = BETWEEN) -> Tensor:
@@ -215,7 +218,7 @@ def save_gif(path: Path, pictures: Iterable[np.ndarray], facts: dict) -> None:
     comment = ", ".join(f"{key} {value}" for key, value in facts.items())
     colour = (pixels.in_colour(one, premultiplied=False)[0] for one in pictures)
     frames = (Image.fromarray(one.transpose(1, 2, 0)) for one in colour)
-    write_whole(path, lambda partial: partial.write_bytes(pixels.gif(frames, FRAME, comment)))
+    write_whole(path, pixels.gif(frames, FRAME, comment))
 
 
 def target(name: str, n: int, seed: int, reference: str = "") -> tuple[Views, protocol.Reference, Path | None]:

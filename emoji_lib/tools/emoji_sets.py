@@ -65,6 +65,6 @@ def unpack(package: Path, vendor: str, out: Path) -> Counter:
                 if not one.tone and rule(one):
                     (out / name).mkdir(parents=True, exist_ok=True)
                     target = out / name / f"{vendor}-{path.stem}.png"
-                    write_whole(target, lambda partial, content=content: partial.write_bytes(content))
+                    write_whole(target, content)
                     counts[name] += 1
     return counts

@@ -22,7 +22,6 @@ import yaml
 from emoji_lib import BadInput, RunFailed, did_you_mean
 from emoji_lib.data import emoji
 from emoji_lib.files import held
-from emoji_lib.runs import missing
 from emoji_lib.show import sampler
 
 PLAYERS = Path(__file__).parent / "players" / "players.yaml"
@@ -75,7 +74,7 @@ def train(player: Player, seconds: float, seed: int, work: Path) -> tuple[Path, 
     pinned = ["taskset", "-c", str(max(os.sched_getaffinity(0)))] if shutil.which("taskset") else []
     words = [*pinned, *(word.format(**given) for word in player.command)]
     # PYTHONPATH is for our own players. No GPU, since only some players would use it.
-    own = missing.threads(os.cpu_count() or 1) | {"PYTHONPATH": str(emoji.ROOT), "CUDA_VISIBLE_DEVICES": ""}
+    own = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(emoji.ROOT), "CUDA_VISIBLE_DEVICES": ""}
     with log.open("w") as said:
         process = subprocess.Popen(
             words, cwd=place, env=os.environ | own, stdout=said, stderr=subprocess.STDOUT, process_group=0

@@ -30,7 +30,7 @@ class Checkpoints:
         buffer = io.BytesIO()  # torch.save to a full disk gives no cause; a plain write does
         torch.save(state, buffer)
         newest = self.folder / f"checkpoint-{step:09d}.pt"
-        write_whole(newest, lambda partial: partial.write_bytes(buffer.getbuffer()))
+        write_whole(newest, buffer.getbuffer())
         for old in self.paths()[: -self.KEPT]:
             old.unlink()
 

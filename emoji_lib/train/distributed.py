@@ -18,8 +18,11 @@ class SingleProcess:
 
     rank, size = 0, 1
 
+    def parts(self, batch: Tensor | tuple[Tensor, ...]) -> list[Tensor]:
+        """This process's part of each tensor `[N, …]` of a global batch. Raises `BadInput` if N does not divide."""
+        return [self.part(one) for one in (batch if isinstance(batch, tuple) else (batch,))]
+
     def part(self, batch: Tensor) -> Tensor:
-        """This process's part of a global batch `[N, …]`. Raises `BadInput` if N does not divide."""
         return batch
 
     def gather(self, part: Tensor) -> Tensor:

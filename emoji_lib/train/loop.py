@@ -85,8 +85,6 @@ def train(
         raise BadInput(f"{steps} steps: there is nothing to train; give at least 1")
     rates = [observers.Rates(system, steps, decay)] if decay else []  # before a checkpoint brings its own
     state, take, group = State.restored(run, system), stepper(system), processes()
-    if state.step:
-        print(f"resuming from step {state.step:,} of {steps:,}", flush=True)
     with observers.stop_requests() as stops:
         metrics = observers.Metrics(run, state, steps, batches.batch_size)
         snapshots = observers.Snapshots(run, latents, sample_steps, steps)
@@ -95,16 +93,15 @@ def train(
         watching = [metrics, snapshots, *rates, collapse, checkpointing]
         while state.step < steps and not checkpointing.collapsed:
             with record_function("data"):
-                batch = batches[state.step]
-                batch = [group.part(one) for one in (batch if isinstance(batch, tuple) else (batch,))]
+                batch = group.parts(batches[state.step])
             found = take(*batch)
             state.step += 1
             with record_function("logging"):
                 state.add(found)
             for observe in watching:
                 observe(state, system)
-    if checkpointing.collapsed and state.step not in snapshots.at:
-        run.snapshot(state.step, system.sample(latents))  # its end, since the moments still to come never will
+    if checkpointing.collapsed:
+        snapshots.last(state, system)
     finish(run, state, batches.batch_size, monitor)
 
 

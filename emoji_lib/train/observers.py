@@ -67,6 +67,11 @@ class Snapshots:
             if state.step in self.at:
                 self.run.snapshot(state.step, images)
 
+    def last(self, state, system) -> None:
+        """Draw the end of a run that ended before the moments still to come."""
+        if state.step not in self.at:
+            self.run.snapshot(state.step, system.sample(self.latents))
+
 
 class Rates:
     """Keeps learning rates until a fraction `decay` of the run is left, then lowers them linearly to a twentieth."""
@@ -157,6 +162,8 @@ class Progress:
     """Prints plain lines, further apart as time goes by, since a stored notebook keeps every one of them."""
 
     def __init__(self, first: int, steps: int, batch_size: int):
+        if first:
+            print(f"resuming from step {first:,} of {steps:,}", flush=True)
         self.first, self.steps, self.batch_size = first, steps, batch_size
         self.started = self.said = time.perf_counter()
 

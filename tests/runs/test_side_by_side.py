@@ -3,7 +3,7 @@
 import multiprocessing
 from pathlib import Path
 
-from emoji_lib.files import write_whole
+from emoji_lib.files import write_text
 from emoji_lib.runs import record, table
 
 
@@ -13,7 +13,7 @@ def open_runs(begin, out: Path, readme: Path) -> None:
         folder = record.create("02-test", "02_improved_gan", "", {"seed": 1}, out)
         record.write_record(folder, record.read_record(folder) | {"status": "finished", "seconds": float(seconds)})
         for path, (_, new) in table.updated(readme, out).items():
-            write_whole(path, lambda partial, new=new: partial.write_text(new, encoding="utf-8"))
+            write_text(path, new)
 
 
 def test_eight_at_once(tmp_path):

@@ -50,7 +50,7 @@ def test_a_dry_run_says_what_would_run_and_for_how_long(tmp_path, capsys):
     put(tmp_path, f"{NAME}-2", "collapsed")
     put(tmp_path, f"{NAME}-3", "failed")
     put(tmp_path, f"{NAME}-4", "interrupted")
-    states = {row.name[-1]: (state, seconds) for row, state, _, seconds in sweep.states(NAME, tmp_path)}
+    states = {row["experiment"][-1]: (row["state"], row["seconds"]) for row in sweep.states(NAME, tmp_path)}
     assert states["1"] == ("finished", None)
     assert states["2"] == ("collapsed", None)
     assert states["3"] == ("failed", None), "what failed is not begun again by itself"
