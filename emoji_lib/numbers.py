@@ -21,7 +21,7 @@ def kid(scores: dict, key: str = "kid") -> str:
     return f"{number(scores[key])} ±{number(half)}"
 
 
-def spread(values: list[float]) -> str:
+def mean_and_range(values: list[float]) -> str:
     """The mean, and the lowest and highest of several values: `0.52 (0.4 to 0.6)`."""
     if not values:
         return "–"

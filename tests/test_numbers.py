@@ -1,4 +1,4 @@
-from emoji_lib.numbers import number, spread
+from emoji_lib.numbers import mean_and_range, number
 
 
 def test_three_digits_that_mean_something():
@@ -14,5 +14,5 @@ def test_three_digits_that_mean_something():
     assert {value: number(value) for value in shown} == shown
 
 
-def test_several_values_have_their_spread():
-    assert [spread([]), spread([0.5]), spread([0.5, 1.5])] == ["–", "0.5", "1 (0.5 to 1.5)"]
+def test_several_values_have_their_mean_and_range():
+    assert [mean_and_range([]), mean_and_range([0.5]), mean_and_range([0.5, 1.5])] == ["–", "0.5", "1 (0.5 to 1.5)"]

@@ -19,6 +19,7 @@ import numpy as np
 
 from emoji_lib import BadInput, did_you_mean
 from emoji_lib.data import pixels, split
+from emoji_lib.data.cache import cached
 from emoji_lib.data.unicode import Emoji, bare, identify
 from emoji_lib.files import home
 
@@ -237,7 +238,7 @@ def _read(source: Source, files: tuple[tuple[Path, int, int], ...]) -> Library:
         emoji = tuple(Emoji(path.stem, path.stem, group) for path, group in zip(paths, groups, strict=True))
     else:
         shape = (len(paths), 4, NATIVE, NATIVE)
-        images = pixels.cached("".join(digests), shape, lambda: pixels.decode_all(paths, NATIVE))
+        images = cached("".join(digests), shape, lambda: pixels.decode_all(paths, NATIVE))
         emoji = tuple(identify(path.stem) for path in paths)
     images.setflags(write=False)  # every caller gets this array
     return Library(images, emoji, digests, source)

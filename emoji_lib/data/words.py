@@ -114,18 +114,18 @@ class Captions:
         return [emoji[index].character for index in self.plainest(emoji)]
 
 
-def captions(emoji: Sequence[Emoji], encoder: str) -> Captions:
-    """The labels of these pictures and their phrases, embedded by `encoder`; a phrase of several labels once.
+def captions(emoji: Sequence[Emoji], encoder_name: str) -> Captions:
+    """The labels of these pictures and their phrases, embedded by an encoder; a phrase of several labels once.
 
     Phrases of which the encoder knows no word are left out, and so are labels that then have none.
     """
-    found = [label for label in readable(labels(emoji), encoder) if label.phrases]
+    found = [label for label in readable(labels(emoji), encoder_name) if label.phrases]
     if not found:
-        raise BadInput(f"{encoder} knows no word of any label; choose another encoder or other pictures")
+        raise BadInput(f"{encoder_name} knows no word of any label; choose another encoder or other pictures")
     phrases = sorted({phrase for label in found for phrase in label.phrases})
     place = {phrase: index for index, phrase in enumerate(phrases)}
     of = [np.array([place[phrase] for phrase in label.phrases]) for label in found]
-    return Captions(found, phrases, of, embed(encoder, phrases))
+    return Captions(found, phrases, of, embed(encoder_name, phrases))
 
 
 def readable(found: list[Label], encoder_name: str) -> list[Label]:

@@ -16,9 +16,9 @@ from emoji_lib.measure.features import ENCODERS, Views, encoder, features, stand
 
 SAMPLES, SEED = 2000, 0
 DRAWN, DRAWS = 300, 5  # scores whose value depends on the number of samples: means over 5 draws of 300
-AT_LEAST = 50  # samples for a kernel distance
-LEARNED = 20  # real pictures for any distance to them
-HELD_OUT = 20  # held-out pictures for a yardstick of memorisation
+MIN_SAMPLES = 50  # samples for a kernel distance
+MIN_REAL = 20  # real pictures for any distance to them
+MIN_HELD_OUT = 20  # held-out pictures for a yardstick of memorisation
 THUMBNAIL = 24  # pixels a side of the pictures that memorisation is measured in
 PENALTY = 1e-4  # on the squared weights of the logistic regression, beside the mean cross entropy
 SIZED = ("frechet", "precision", "recall", "density", "coverage", "vendi", "spread")
@@ -71,11 +71,11 @@ class Reference:
     def yardstick(self) -> Tensor:
         """Distances of held-out pictures to the nearest picture of the train part, `[N]`.
 
-        A selection that holds out fewer than `HELD_OUT` takes those of all emoji, and of their train part as many as it
-        has pictures itself: among more there would be nearer ones.
+        A selection that holds out fewer than `MIN_HELD_OUT` takes those of all emoji, and of their train part as many
+        as it has pictures itself: among more there would be nearer ones.
         """
         held, learned = self.part("validation", "test").images, self.part("train").images
-        if len(held) < HELD_OUT or not len(learned):
+        if len(held) < MIN_HELD_OUT or not len(learned):
             held, learned = emoji.load("all:test").images, emoji.load("all:train").images
             learned = learned[np.random.default_rng(SEED).permutation(len(learned))[: len(self.learned)]]
         return scores.nearest(thumbnails(self.views_of(held)), thumbnails(self.views_of(learned)))[0]
@@ -91,14 +91,14 @@ def evaluate(shown: Views, reference: Reference) -> dict:
     n, known = len(shown), len(reference.learned)
     result = {"samples": n, "reference": reference.selection, "reference_images": known}
     left_out = {}
-    if n < AT_LEAST:
-        left_out["kid"] = f"needs {AT_LEAST} samples, there are {n}"
-    elif known < LEARNED:
-        left_out["kid"] = f"needs {LEARNED} real pictures, there are {known}"
+    if n < MIN_SAMPLES:
+        left_out["kid"] = f"needs {MIN_SAMPLES} samples, there are {n}"
+    elif known < MIN_REAL:
+        left_out["kid"] = f"needs {MIN_REAL} real pictures, there are {known}"
     if n < DRAWN:
         left_out |= dict.fromkeys((*SIZED, "inception"), f"needs {DRAWN} samples, there are {n}")
-    elif known < LEARNED:
-        left_out |= dict.fromkeys(SIZED, f"needs {LEARNED} real pictures, there are {known}")
+    elif known < MIN_REAL:
+        left_out |= dict.fromkeys(SIZED, f"needs {MIN_REAL} real pictures, there are {known}")
     for name, (real, real_alpha) in reference.features.items():
         fake, fake_alpha = features(name, shown)
         one, standard = {}, standardised(real, fake)

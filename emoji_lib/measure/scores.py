@@ -84,7 +84,7 @@ def manifold(real: Tensor, fake: Tensor, k: int = NEAREST) -> dict[str, float]:
 def inception(probabilities: Tensor) -> float:
     """exp E KL(p(y|x) ‖ p(y)) from `[N, classes]` (Salimans et al. 2016, section 4), between 1 and the classes.
 
-    Differs: the classifier knows groups of emoji, not ImageNet's classes.
+    Differs: the classifier knows groups or subgroups of emoji, not ImageNet's classes.
     """
     marginal = probabilities.mean(0, keepdim=True).clamp(min=torch.finfo(probabilities.dtype).tiny)
     return torch.special.xlogy(probabilities, probabilities / marginal).sum(1).mean().exp().item()

@@ -8,7 +8,7 @@ from pathlib import Path
 from emoji_lib import BadInput, RunFailed
 from emoji_lib.files import home
 from emoji_lib.measure.features import TRUSTED
-from emoji_lib.measure.protocol import AT_LEAST
+from emoji_lib.measure.protocol import MIN_SAMPLES
 from emoji_lib.runs import experiments, runner
 from emoji_lib.runs.missing import side_by_side, stop, threads
 from emoji_lib.runs.record import RUNS, read_record
@@ -84,8 +84,8 @@ def _objective(trial, name: str, out: Path) -> float:
     trial.set_user_attr("worker", [socket.gethostname(), os.getpid()])
     given = {key: _suggest(trial, key, space) for key, space in experiments.find(name).search.items()}
     plan = experiments.plan(name, given)
-    if (samples := plan.parameters.get("eval_samples", AT_LEAST)) < AT_LEAST:
-        raise BadInput(f"{name} has eval_samples {samples}: trials are compared by distances, which need {AT_LEAST}")
+    if (samples := plan.parameters.get("eval_samples", MIN_SAMPLES)) < MIN_SAMPLES:
+        raise BadInput(f"{name} has eval_samples {samples}: trials are compared by distances, which need {MIN_SAMPLES}")
     folder = runner.run(plan, out=out)
     record = read_record(folder)
     trial.set_user_attr("folder", str(folder))

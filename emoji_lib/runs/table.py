@@ -13,7 +13,7 @@ from emoji_lib.data.emoji import ROOT
 from emoji_lib.measure.features import ENCODERS, TRUSTED
 from emoji_lib.measure.protocol import SAMPLES
 from emoji_lib.measure.text_match import KINDS
-from emoji_lib.numbers import kid, number, setting, spread
+from emoji_lib.numbers import kid, mean_and_range, number, setting
 from emoji_lib.runs import experiments, league
 from emoji_lib.runs.record import DONE, RESULTS, dirty, runs_in
 
@@ -210,8 +210,8 @@ def _short_scores(seeds: list[dict]) -> list[str]:
         parts.append(f"of {scores['samples']:,} samples")
     lines = [", ".join(parts)]
     if len(seeds) > 1:
-        of = (spread([one["scores"][name]["kid"] for one in seeds if "kid" in one["scores"][name]]) for name in TRUSTED)
-        lines.append(f"{len(seeds)} seeds: KID {' and '.join(of)}")
+        kids = ([one["scores"][name]["kid"] for one in seeds if "kid" in one["scores"][name]] for name in TRUSTED)
+        lines.append(f"{len(seeds)} seeds: KID {' and '.join(map(mean_and_range, kids))}")
     found = scores.get("phrases", {})
     right = {
         kind: " and ".join(f"{found[kind][name]['top5']:.0%}" for name in TRUSTED) for kind in KINDS if kind in found

@@ -8,7 +8,7 @@ import pandas as pd
 from emoji_lib import BadInput
 from emoji_lib.measure.features import ENCODERS, TRUSTED
 from emoji_lib.measure.text_match import KINDS
-from emoji_lib.numbers import kid, number, setting, spread
+from emoji_lib.numbers import kid, mean_and_range, number, setting
 
 SCORES = ("coverage", "precision", "recall", "vendi", "density", "frechet")  # beside the KID; the first four fit a page
 TITLES = {"vendi": "Vendi", "frechet": "FD"}  # where they differ from the key
@@ -88,7 +88,7 @@ def phrases(rows: dict[str, list[dict]]) -> pd.DataFrame:
     columns |= {"within": "within a learned name", "within_unseen": "within an unseen one"}
     table = {}
     for name, found in rows.items():
-        means = {title: spread([one[key] for one in found if key in one]) for key, title in columns.items()}
+        means = {title: mean_and_range([one[key] for one in found if key in one]) for key, title in columns.items()}
         table[name] = {"seeds": len(found)} | means
     return _frame(table)
 
@@ -100,7 +100,7 @@ def matches(rows: dict[str, list[dict]]) -> pd.DataFrame:
         if found := [one[kind][encoder] for one in rows[name] if kind in one]:
             cells = table[kind, name, encoder] = {}
             for key, title in {"top1": "top 1", "top5": "top 5", "group": "group"}.items():
-                cells[title] = spread([one[key] for one in found])
+                cells[title] = mean_and_range([one[key] for one in found])
                 cells[f"{title} by chance"] = number(sum(one[f"{key}_chance"] for one in found) / len(found))
     return _frame(table)
 
@@ -132,9 +132,9 @@ def translators(rows: dict[str, list[dict]]) -> pd.DataFrame:
     for name, found in rows.items():
         cells = table[name] = {"seeds": len(found)}
         for what in ("skin", "hair"):
-            cells[what] = spread([one[what]["agreement"] for one in found if what in one])
-        cells |= {f"KID {encoder}": spread([one[encoder]["kid"] for one in found]) for encoder in TRUSTED}
-        cells["cycle error"] = spread([one["cycle"] for one in found])
+            cells[what] = mean_and_range([one[what]["agreement"] for one in found if what in one])
+        cells |= {f"KID {encoder}": mean_and_range([one[encoder]["kid"] for one in found]) for encoder in TRUSTED}
+        cells["cycle error"] = mean_and_range([one["cycle"] for one in found])
     return _frame(table)
 
 
@@ -163,8 +163,8 @@ def variations(runs: pd.DataFrame) -> pd.DataFrame:
         cells = table[about] = {("", "collapsed"): f"{(mine['status'] == 'collapsed').sum()} of {len(mine)}"}
         for (key, title), encoder in itertools.product(columns.items(), TRUSTED):
             values = mine[f"scores.{encoder}.{key}"].dropna()
-            cells[title, encoder] = spread((values if key == "kid" else values.round(2)).tolist())
-        cells["pixels", "near copies"] = spread(mine["scores.memorised"].dropna().round(2).tolist())
+            cells[title, encoder] = mean_and_range((values if key == "kid" else values.round(2)).tolist())
+        cells["pixels", "near copies"] = mean_and_range(mine["scores.memorised"].dropna().round(2).tolist())
     return _frame(table)
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from emoji_lib import BadInput
 from emoji_lib.data import emoji, pixels
+from emoji_lib.data.cache import cached
 from emoji_lib.runs.experiments import Experiment
 
 
@@ -278,12 +279,12 @@ def test_bad_requests_say_what_there_is(tmp_path):
 
 def test_decoded_once_and_a_damaged_cache_is_only_slower(empty_cache):
     picture = np.arange(64, dtype=np.uint8).reshape(1, 4, 4, 4)
-    np.testing.assert_array_equal(pixels.cached("key", picture.shape, lambda: picture), picture)
-    kept = pixels.cached("key", picture.shape, lambda: pytest.fail("decoded again"))
+    np.testing.assert_array_equal(cached("key", picture.shape, lambda: picture), picture)
+    kept = cached("key", picture.shape, lambda: pytest.fail("decoded again"))
     np.testing.assert_array_equal(kept, picture)
     (file,) = empty_cache.glob("*.npy")
     file.write_bytes(file.read_bytes()[:100])
-    np.testing.assert_array_equal(pixels.cached("key", picture.shape, lambda: picture), picture)
+    np.testing.assert_array_equal(cached("key", picture.shape, lambda: picture), picture)
 
 
 def test_a_cache_that_cannot_be_written_is_only_slower(draw_png, tmp_path, monkeypatch):

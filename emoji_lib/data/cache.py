@@ -1,0 +1,32 @@
+"""Arrays that take long to make, kept on disk."""
+
+import contextlib
+import hashlib
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from emoji_lib.files import write_whole
+
+
+def cached(key: str, shape: tuple[int, ...], make: Callable[[], np.ndarray], dtype: type = np.uint8) -> np.ndarray:
+    """`make()`, kept on disk under the hash of `key`. A cache that cannot be read or written costs only time."""
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:  # no home
+        return make()
+    path = Path(base) / "emoji_lib" / f"{hashlib.sha256(key.encode()).hexdigest()}.npy"
+    with contextlib.suppress(OSError, ValueError, EOFError):  # not there, or cut short
+        array = np.load(path, mmap_mode="r")
+        if array.shape == shape and array.dtype == dtype:
+            return array
+    array = make()
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = io.BytesIO()
+        np.save(content, array)
+        write_whole(path, content.getbuffer())
+    return array
