@@ -292,8 +292,11 @@ def swatches(images: np.ndarray, given: Colours) -> Image.Image:
     return stack(strip(images), *(tile(colour.repeat(side // 5, 2).repeat(side, 3), n) for colour in colours))
 
 
-def thumbnails(pictures: list[tuple[str, Path]], width: int = 280, columns: int = 3) -> Image.Image:
-    """Picture files side by side, each with a caption."""
+def thumbnails(
+    pictures: list[tuple[str, Path]], width: int = 280, columns: int = 3, *, top: float = 1.0
+) -> Image.Image:
+    """Picture files side by side, each with a caption; of each the upper fraction `top`."""
     opened = [Image.open(path).convert("RGB") for _, path in pictures]
+    opened = [one.crop((0, 0, one.width, round(one.height * top))) for one in opened]
     small = [one.resize((width, one.height * width // one.width), Image.Resampling.LANCZOS) for one in opened]
     return grid(small, columns, captions=[caption for caption, _ in pictures])
