@@ -440,6 +440,8 @@ def main(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
         return 141
     except ModuleNotFoundError as error:
+        if not error.name or error.name.startswith(__package__):
+            raise
         print(f"error: the package {error.name} is missing: pip install -r requirements.txt", file=sys.stderr)
         return 2
     except (BadInput, RunFailed, OSError, typer.TyperException) as error:

@@ -26,15 +26,15 @@ def write_json(path: Path, facts: dict | list) -> None:
     write_text(path, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 
 
-def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Write a temporary file, then rename it to `path`: readers see the old file or the new one.
+def write_whole(path: Path, *content: bytes | memoryview) -> None:
+    """Write a temporary file of these pieces, then rename it to `path`: readers see the old file or the new one.
 
     The file and its folder are synced, so that the file outlasts a power cut.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
-            file.write(content)
+            file.writelines(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)

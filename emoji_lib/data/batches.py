@@ -146,7 +146,7 @@ class Unpaired:
         if seed < 0:
             raise BadInput(f"seed {seed} is negative")
         if min(len(faces), len(cartoons)) < 3:
-            raise BadInput("a domain has fewer than 4 pictures, one of which is held out; give more")
+            raise BadInput("a domain has fewer than 3 pictures to learn from (one in 4 is held out): give more")
         self.batch_size, self.seed = batch_size, seed
         self.sides = [Batches(faces, batch_size, 2 * seed, device), Batches(cartoons, batch_size, 2 * seed + 1, device)]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.lib import format as npy
 
 from emoji_lib.files import write_whole
 
@@ -26,7 +27,7 @@ def cached(key: str, shape: tuple[int, ...], make: Callable[[], np.ndarray], dty
     array = make()
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        content = io.BytesIO()
-        np.save(content, array)
-        write_whole(path, content.getbuffer())
+        header, plain = io.BytesIO(), np.ascontiguousarray(array)
+        npy.write_array_header_1_0(header, npy.header_data_from_array_1_0(plain))
+        write_whole(path, header.getbuffer(), plain.data.cast("B"))  # without a copy of gigabytes
     return array

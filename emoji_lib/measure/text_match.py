@@ -37,7 +37,7 @@ def accuracy(found: Tensor) -> dict[str, float]:
 
 
 def within(features: Tensor, wanted: Tensor) -> float:
-    """Diversity within a label: the mean distance of two samples of a label over that of any two; 0 if all are one."""
+    """Diversity within a label: the mean distance of two samples of a label over that of any two; 0 if all equal."""
     apart, same = torch.cdist(features, features), wanted[:, None] == wanted
     different = ~torch.eye(len(features), dtype=torch.bool)
     return (apart[same & different].mean() / apart[different].mean()).nan_to_num(0).item()

@@ -15,7 +15,7 @@ from emoji_lib.measure import protocol, scores
 from emoji_lib.measure.features import TRUSTED, features, standardised, views
 
 Domain = tuple[EmojiSet, faces.Colours]
-ONE_IN = 4  # so many pictures of a domain is never trained on
+ONE_IN = 4  # one picture in so many is held out
 
 # Where heads show skin and hair: top, bottom, left, right as fractions of the side. In these boxes, real heads of
 # Twemoji and avatars have exactly their known skin, and their known hair to within 0.2 and 15 of 255.

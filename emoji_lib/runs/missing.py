@@ -102,7 +102,7 @@ def _begin(plan: Plan, out: Path, device: str, jobs: int, again: bool, claim: co
 
 
 def threads(jobs: int) -> dict[str, str]:
-    """The environment of one of `jobs` processes: an equal part of the machine's threads, or what one process has."""
+    """The environment of one of `jobs` processes: an equal part of the machine's threads; one job keeps its own."""
     return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs))} if jobs > 1 else {}
 
 

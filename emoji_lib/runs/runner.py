@@ -87,7 +87,7 @@ def _unfinished(plan: experiments.Plan, out: Path) -> Path:
     runs = [run for run in runs if not plan.differences_from(run[1])] or runs
     if not runs or runs[-1][1]["status"] in DONE:
         newest = f"the newest run of {plan.experiment.name} in {shown(out)}"
-        raise BadInput(f"nothing to resume: {newest} is finished or was never begun; run it without --resume")
+        raise BadInput(f"nothing to resume: {newest} has results or was never begun; run it without --resume")
     return runs[-1][0]
 
 

@@ -18,16 +18,16 @@ def states(name: str, out: Path = RESULTS) -> Iterator[dict]:
     The estimate is seconds per image of the newest run with results of the same notebook, times the images to see; None
     without such a run.
     """
-    rows, runs, of_image = experiments.sweep(name), runs_in(out), {}
+    rows, runs, seconds_per_image = experiments.sweep(name), runs_in(out), {}
     for _, record in runs_in(RESULTS, RUNS, out):  # oldest first
         if record["status"] in DONE and record.get("images_seen"):
-            of_image[record["notebook"]] = record["seconds"] / record["images_seen"]
+            seconds_per_image[record["notebook"]] = record["seconds"] / record["images_seen"]
     lacking = [plan for plan, _ in waiting(out, [row.name for row in rows])]
     for row in rows:
         found, mine, seconds = newest(row.name, runs), [plan for plan in lacking if plan.experiment == row], None
-        if mine and row.notebook in of_image:
+        if mine and row.notebook in seconds_per_image:
             images = _images(mine[0].parameters)
-            seconds = images and len(mine) * images * of_image[row.notebook]
+            seconds = images and len(mine) * images * seconds_per_image[row.notebook]
         state = found[1]["status"] if found else "not run"
         if row.seeds > 1 and mine:
             unchanged = [run for _, run in runs if run["experiment"] == row.name and not run.get("changed")]

@@ -237,12 +237,16 @@ def target(name: str, n: int, seed: int, reference: str = "") -> tuple[Views, pr
     return *_against(draw(run, n, seed), reference or read_record(run)["parameters"]["selection"]), run
 
 
-_reference = cache(protocol.Reference)  # whose features are computed once
-
-
 def _against(images: np.ndarray, selection: str) -> tuple[Views, protocol.Reference]:
     mode = pixels.mode_of(images.shape[1])
-    return views(images, premultiplied=False), _reference(selection, mode, min(images.shape[-1], emoji.NATIVE))
+    real = protocol.Reference(selection, mode, min(images.shape[-1], emoji.NATIVE))
+    return views(images, premultiplied=False), _shared(real, real.learned.sha256)
+
+
+@cache
+def _shared(real: protocol.Reference, sha256: str) -> protocol.Reference:
+    """One object for references with equal pictures, so that features are computed once."""
+    return real
 
 
 def _without_idle_channels(images: np.ndarray) -> np.ndarray:

@@ -3,12 +3,12 @@
 Without torchrun, `processes()` is a `SingleProcess`, whose methods cost nothing.
 """
 
+import atexit
 import os
 from functools import cache
 
 import torch
 from torch import Tensor, distributed
-from torch.distributed.nn.functional import all_gather  # through which gradients flow back
 
 from emoji_lib import BadInput
 
@@ -52,6 +52,8 @@ class Distributed(SingleProcess):
         return batch.chunk(self.size)[self.rank]
 
     def gather(self, part: Tensor) -> Tensor:
+        from torch.distributed.nn.functional import all_gather  # of which a single process has no need
+
         return torch.cat(all_gather(part.to(self.device)))
 
     def average(self, tensors: list[Tensor]) -> None:
@@ -81,4 +83,6 @@ def processes() -> SingleProcess:
     on_gpu = torch.cuda.is_initialized()  # as `device.pick` chose
     device = torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
     distributed.init_process_group("nccl" if on_gpu else "gloo", device_id=device if on_gpu else None)
+    if on_gpu:  # NCCL complains at the end of a process that leaves it open
+        atexit.register(distributed.destroy_process_group)
     return Distributed(device, distributed.get_rank(), distributed.get_world_size())

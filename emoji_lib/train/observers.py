@@ -68,7 +68,7 @@ class Snapshots:
                 self.run.snapshot(state.step, images)
 
     def last(self, state, system) -> None:
-        """Draw the end of a run that ended before the moments still to come."""
+        """Draw the last step of a collapsed run, unless that was one of the moments."""
         if state.step not in self.at:
             self.run.snapshot(state.step, system.sample(self.latents))
 

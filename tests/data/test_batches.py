@@ -59,7 +59,7 @@ def test_epochs_and_caps_become_steps():
         Batches(numbered(10), 4, seed=-1)
     with pytest.raises(BadInput, match="seed -1"):
         Unpaired(numbered(10), numbered(10), 4, seed=-1)
-    with pytest.raises(BadInput, match="fewer than 4"):
+    with pytest.raises(BadInput, match="fewer than 3"):
         Unpaired(numbered(2), numbered(10), 4, seed=0)
     with pytest.raises(BadInput, match="batch_size 0"):
         Batches(numbered(10), 0, seed=0)

@@ -61,12 +61,18 @@ def test_a_dry_run_says_what_would_run_and_for_how_long(tmp_path, capsys):
     assert f"{NAME}-5 not run learning_rate_g 1e-4" in " ".join(said.split())
     assert "to run: 6, about" in said
     assert len(record.runs_in(tmp_path)) == 4
+    assert main(["sweep", NAME, "--out", str(tmp_path), "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [row["experiment"] for row in listed] == [row.name for row in experiments.sweep(NAME)]
+    assert len(record.runs_in(tmp_path)) == 4, "it only lists them"
     assert main(["sweep", "none", "--dry-run"]) == 2
 
 
 def test_a_row_of_several_seeds_says_how_many_it_has(tmp_path, capsys):
     for seed in (0, 2, 5):
         put(tmp_path, "collapse-study-1", "collapsed", seed=seed, seconds=60.0, images_seen=35700)
+    put(tmp_path, "collapse-study-1", "finished", seed=3, changed={"steps": 100})
+    put(tmp_path, "collapse-study-1", "finished", seed=99)
     assert main(["sweep", "collapse-study", "--out", str(tmp_path), "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert "collapse-study-1             3 of 10 seeds " in said
