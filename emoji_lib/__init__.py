@@ -1,11 +1,15 @@
 """A laboratory for emoji GANs: data, networks, training, the record of every run, and a command line."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
 class BadInput(ValueError):
-    """Something the user gave cannot be used; the message names it and what to do."""
+    """Something the user gave cannot be used; the message, on one line, names it and what to do."""
+
+    def __init__(self, message: str):
+        super().__init__(re.sub(r"\s*\n\s*", " ", message))  # libraries' own messages span several
 
 
 class RunFailed(RuntimeError):

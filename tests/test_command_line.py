@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emoji_lib import RunFailed
+from emoji_lib import BadInput, RunFailed
 from emoji_lib.cli import command_line, main
 from emoji_lib.measure import protocol
 from emoji_lib.nets import dcgan
@@ -239,3 +239,7 @@ def test_store_takes_an_experiments_name_and_says_where_there_is_none(monkeypatc
     assert stored == [record.find_run("03-full")]
     assert main(["store", "no-such-run"]) == 2
     assert "no run 'no-such-run'" in capsys.readouterr().err
+
+
+def test_bad_input_is_one_line_even_where_a_library_says_more():
+    assert str(BadInput("it cannot be read:\n  line 2\n    column 3")) == "it cannot be read: line 2 column 3"

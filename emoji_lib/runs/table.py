@@ -23,9 +23,9 @@ GALLERY = Path(__file__).with_name("gallery.html")
 PARTS = ("results", "league")  # of the README
 WIDTHS = {"samples": 200, "losses": 110}  # of the pictures in these columns, pixels
 PEERS = (
-    "Peers after {:g} minutes of one core each, all emoji over white at 64 pixels "
-    "([all numbers](notebooks/09_comparison.ipynb)). Of several seeds the median, and below it the range of KID; "
-    "images are those seen in training, sampling is of 1,000 pictures:"
+    "Systems after {:g} minutes of one core each, on all emoji over white at 64 pixels "
+    "([all numbers](notebooks/09_comparison.ipynb)). With several seeds: the median, and below it the range of KID. "
+    "Images are those seen in training; sampling is the time for 1,000 pictures."
 )
 COLUMNS = ("samples", "run", "losses")
 SETTINGS = {

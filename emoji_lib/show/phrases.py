@@ -1,6 +1,7 @@
 """Emoji for phrases, by the kept generators of notebook 06."""
 
 import contextlib
+import html
 import math
 import re
 import sys
@@ -156,23 +157,25 @@ def sheet(
 
 
 def box(artist: PhraseSampler) -> None:
-    """Widgets for phrase and noise that redraw on every change, and a still picture for pages without."""
+    """Widgets that redraw a typed phrase and say which known ones are near, and a still picture for pages without."""
     import ipywidgets
 
     text, seed = ipywidgets.Text("happy cat", description="phrase"), ipywidgets.IntText(0, description="seed")
     reach = ipywidgets.FloatSlider(1.0, min=0, max=2, step=0.1, description="truncation")
     lean = ipywidgets.FloatSlider(1.0, min=0, max=4, step=0.1, description="guidance")
     near = ipywidgets.FloatSlider(RETRIEVAL, min=0, max=1, step=0.1, description="retrieval")
-    picture = ipywidgets.Image()
+    picture, said = ipywidgets.Image(), ipywidgets.HTML()
 
     def redraw(_) -> None:
         with contextlib.suppress(BadInput):  # an empty box is not an error while someone types
             typed = read(text.value)
             artist.guide(lean.value, near.value)
             picture.value = pixels.png(sheet(artist, [typed], 8, abs(seed.value), columns=1, truncation=reach.value))
+            _, lines = artist.account(typed, 8, abs(seed.value), reach.value)
+            said.value = "<br>".join(map(html.escape, lines))
 
     for widget in (text, seed, reach, lean, near):
         widget.observe(redraw, "value")
     redraw(None)
-    notebook.display(ipywidgets.VBox([text, seed, reach, lean, near, picture]))
+    notebook.display(ipywidgets.VBox([text, seed, reach, lean, near, picture, said]))
     notebook.pictures(sheet(artist, [text.value], 8, columns=1))

@@ -72,6 +72,7 @@ def test_what_is_near_stands_beside_the_pictures(run, tmp_path, capsys):
     assert "moved" not in said
     assert "expect no likeness" not in draw(run, capsys, "happy cats", "--out", tmp_path)[1]
     assert "expect no likeness" in draw(run, capsys, "xqzpt", "--out", tmp_path)[1]
+    assert "nearest known" in draw(run, capsys, "chat heureux", "--out", tmp_path)[1]
 
 
 def test_truncation_to_nothing_is_the_same_picture_again(run, tmp_path, capsys):

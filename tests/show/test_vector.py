@@ -175,6 +175,15 @@ def test_what_cannot_be_drawn_is_one_clear_line(tmp_path, capsys, options, says)
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    run = kept(tmp_path, layered.Generator(2, 5, layers=3))
+    assert main(["sample", str(run), "--n", "1", "--svg", "--out", str(tmp_path / "file" / "out")]) == 1
+    error = capsys.readouterr().err
+    assert "file/out" in error
+    assert error.count("\n") == 1
+
+
 def test_outlines_of_other_samples_do_not_stay(tmp_path):
     run, out = kept(tmp_path, layered.Generator(2, 5, layers=3)), str(tmp_path / "out")
     assert main(["sample", str(run), "--n", "2", "--svg", "--out", out]) == 0
