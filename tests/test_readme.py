@@ -1,5 +1,6 @@
 """The README speaks of files and commands that are there."""
 
+import json
 import re
 from pathlib import Path
 
@@ -20,3 +21,10 @@ def test_every_command_it_names_is_one():
     assert set(re.findall(r"python -m emoji_lib ([a-z]+)", TEXT)) <= set(command_line.commands)
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     assert set(re.findall(r"(?:^|`)make ([a-z-]+)", TEXT, flags=re.MULTILINE)) <= targets
+
+
+def test_its_speeds_are_those_of_the_kept_benchmark():
+    rows = json.loads((ROOT / "results" / "bench.json").read_text(encoding="utf-8"))
+    first, *others = (f"{row['ratio']:.1f}" for row in rows)
+    assert f"{first}, {others[0]} and {others[1]} times as fast" in TEXT
+    assert "batches of {}, {} and {}".format(*(row["batch"] for row in rows)) in TEXT
