@@ -17,7 +17,7 @@ FLAT = "RGB 64"  # the mode that all players share: RGBA samples are also scored
 
 
 def place(player: str, seed: int, results: Path = LEAGUE) -> Path:
-    """The folder of a row, with `row.json` and, where there are scores, `strip.png`, its first eight samples."""
+    """The folder of a row, with `row.json` and, where there are scores, `strip.png`: eight samples."""
     return results / f"{player}-s{seed}"
 
 
