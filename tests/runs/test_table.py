@@ -91,7 +91,7 @@ def test_peers_are_in_the_order_of_their_distance_and_failures_left_out(tmp_path
         (tmp_path / f"{player}-s{seed}").mkdir()
         (tmp_path / f"{player}-s{seed}" / "row.json").write_text(json.dumps(row | {"scores": scores}))
     said, _, _, _, near, far = table.peers(tmp_path).splitlines()
-    assert said.startswith("Peers after 25 minutes of one core each")
+    assert said.startswith("Systems after 25 minutes of one core each")
     ends = "<br><sub>0.50&nbsp;to&nbsp;0.90,&nbsp;0.50&nbsp;to&nbsp;0.90</sub>"
     assert near.endswith(f"|near,&nbsp;2&nbsp;seeds|0.70,&nbsp;0.70{ends}|0.30,&nbsp;0.30|5%|3,216|61&nbsp;s|")
     assert far.endswith("|far|2.00,&nbsp;2.00|0.25,&nbsp;0.25|5%|3,200|61&nbsp;s|")
