@@ -14,7 +14,7 @@ from emoji_lib import BadInput, RunFailed
 from emoji_lib.cli import command_line, main
 from emoji_lib.measure import protocol
 from emoji_lib.nets import dcgan
-from emoji_lib.runs import record, runner
+from emoji_lib.runs import experiments, record, runner
 from emoji_lib.show import sampler
 from emoji_lib.tools import bench, emoji_sets
 from emoji_lib.train.checkpoint import save_weights
@@ -243,3 +243,18 @@ def test_store_takes_an_experiments_name_and_says_where_there_is_none(monkeypatc
 
 def test_bad_input_is_one_line_even_where_a_library_says_more():
     assert str(BadInput("it cannot be read:\n  line 2\n    column 3")) == "it cannot be read: line 2 column 3"
+
+
+def test_a_package_that_is_missing_is_named_and_a_module_of_ours_is_not_taken_for_one(monkeypatch, capsys):
+    def missing(name):
+        def plan(*_):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+        return plan
+
+    monkeypatch.setattr(experiments, "plan", missing("emojis"))
+    assert main(["run", "02-quick"]) == 2
+    assert capsys.readouterr().err == "error: the package emojis is missing: pip install -r requirements.txt\n"
+    monkeypatch.setattr(experiments, "plan", missing("emoji_lib.gone"))
+    with pytest.raises(ModuleNotFoundError):
+        main(["run", "02-quick"])

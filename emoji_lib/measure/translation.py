@@ -75,7 +75,7 @@ def evaluate(drawn: np.ndarray, back: np.ndarray, own: Domain, target: Domain) -
         wanted, palette = getattr(given, what), _palette(getattr(given, what))
         if len(palette) > 1 and len(_palette(wanted[unseen])) > 1:
             read = pixels.median_colour(drawn[unseen], BOXES[what])
-            result[what] = scores.rounded(kept(read, wanted[unseen], palette, _palette(getattr(theirs, what))))
+            result[what] = scores.rounded(colours_kept(read, wanted[unseen], palette, _palette(getattr(theirs, what))))
     return result
 
 
@@ -84,22 +84,22 @@ def _palette(given: np.ndarray) -> np.ndarray:
     return np.unique(given[~np.isnan(given[:, 0])], axis=0)
 
 
-def error(found: np.ndarray, wanted: np.ndarray) -> float:
+def colour_error(found: np.ndarray, wanted: np.ndarray) -> float:
     """Mean distance of colours `[N, 3]` in 0..255."""
     return float(np.linalg.norm(found - wanted, axis=1).mean())
 
 
-def nearest(colours: np.ndarray, palette: np.ndarray) -> np.ndarray:
+def nearest_colour(colours: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """The index of the palette colour `[K, 3]` nearest to each colour `[N, 3]`, `[N]`."""
     return np.linalg.norm(colours[:, None] - palette[None], axis=2).argmin(1)
 
 
-def agreement(found: np.ndarray, wanted: np.ndarray, palette: np.ndarray) -> float:
+def colour_agreement(found: np.ndarray, wanted: np.ndarray, palette: np.ndarray) -> float:
     """Fraction of colours `[N, 3]` whose nearest colour of a palette `[K, 3]` is that of the wanted ones."""
-    return float((nearest(found, palette) == nearest(wanted, palette)).mean())
+    return float((nearest_colour(found, palette) == nearest_colour(wanted, palette)).mean())
 
 
-def kept(
+def colours_kept(
     found: np.ndarray, wanted: np.ndarray, palette: np.ndarray, others: np.ndarray, rolls: int = 8
 ) -> dict[str, float]:
     """Colour error and agreement of translations, beside those of two translators that keep nothing.
@@ -111,18 +111,19 @@ def kept(
     """
     known = ~np.isnan(wanted[:, 0])
     found, wanted = found[known], wanted[known]
-    turns = np.linspace(1, len(found) - 1, rolls).astype(int)
+    turned = [np.roll(found, turn, 0) for turn in np.linspace(1, len(found) - 1, rolls).astype(int)]
     middle = np.broadcast_to(wanted.mean(0), wanted.shape)
     result = {
-        "error": error(found, wanted),
-        "error_chance": float(np.mean([error(np.roll(found, turn, 0), wanted) for turn in turns])),
-        "error_blind": error(middle, wanted),
-        "agreement": agreement(found, wanted, palette),
-        "agreement_chance": float(np.mean([agreement(np.roll(found, turn, 0), wanted, palette) for turn in turns])),
-        "agreement_blind": float(np.bincount(nearest(wanted, palette)).max() / len(wanted)),
+        "error": colour_error(found, wanted),
+        "error_chance": float(np.mean([colour_error(other, wanted) for other in turned])),
+        "error_blind": colour_error(middle, wanted),
+        "agreement": colour_agreement(found, wanted, palette),
+        "agreement_chance": float(np.mean([colour_agreement(other, wanted, palette) for other in turned])),
+        "agreement_blind": float(np.bincount(nearest_colour(wanted, palette)).max() / len(wanted)),
         "faces": int(known.sum()),
     }
     if len(others):
-        best = others[nearest(wanted, others)]
-        result |= {"error_palette": error(best, wanted), "agreement_palette": agreement(best, wanted, palette)}
+        best = others[nearest_colour(wanted, others)]
+        result["error_palette"] = colour_error(best, wanted)
+        result["agreement_palette"] = colour_agreement(best, wanted, palette)
     return result

@@ -18,14 +18,14 @@ def test_twemojis_heads_have_their_own_skin_and_hair():
     red, green, blue = known.hair[ginger]
     assert red > 200 > green > blue
     assert np.isnan(known.hair[by_name["man: dark skin tone, bald"]]).all()
-    assert translation.error(pixels.median_colour(heads.images, translation.BOXES["skin"]), known.skin) < 1
+    assert translation.colour_error(pixels.median_colour(heads.images, translation.BOXES["skin"]), known.skin) < 1
 
 
 def test_avatars_are_always_the_same_and_have_known_colours(empty_cache):
     drawn, known = faces.load("avatars:24")
     assert drawn.images.shape == (24, 4, 64, 64)
     assert len(np.unique(known.skin, axis=0)) > 3
-    assert translation.error(pixels.median_colour(drawn.images, translation.BOXES["skin"]), known.skin) < 2
+    assert translation.colour_error(pixels.median_colour(drawn.images, translation.BOXES["skin"]), known.skin) < 2
     again, _ = faces.load("avatars:24")
     more, _ = faces.load("avatars:30")
     assert drawn.sha256 == again.sha256

@@ -71,7 +71,7 @@ def test_runs_are_compared_by_experiment_with_their_spread(tmp_path):
 
 def test_a_faithful_translator_a_blind_one_and_chance():
     wanted = PALETTE[np.arange(30) % 3]
-    kept = translations.kept(wanted + 5, wanted, PALETTE, PALETTE[:2] + 2)
+    kept = translations.colours_kept(wanted + 5, wanted, PALETTE, PALETTE[:2] + 2)
     assert kept["error"] == pytest.approx(5 * 3**0.5)
     assert kept["agreement"] == 1
     assert kept["agreement_blind"] == pytest.approx(1 / 3)
@@ -79,12 +79,12 @@ def test_a_faithful_translator_a_blind_one_and_chance():
     assert kept["error_blind"] > kept["error"]
     assert kept["agreement_palette"] == pytest.approx(2 / 3)  # the third colour is not to be had
     assert kept["error_palette"] == pytest.approx((2 * 2 * 3**0.5 + np.linalg.norm([52, 62, 82])) / 3)
-    assert translations.kept(wanted[::-1], wanted, PALETTE, PALETTE[:0])["agreement"] < 0.6
+    assert translations.colours_kept(wanted[::-1], wanted, PALETTE, PALETTE[:0])["agreement"] < 0.6
 
 
 def test_unknown_colours_are_left_out():
     wanted = np.where(np.arange(30)[:, None] < 10, np.nan, PALETTE[np.arange(30) % 3])
-    assert translations.kept(np.nan_to_num(wanted), wanted, PALETTE, PALETTE)["faces"] == 20
+    assert translations.colours_kept(np.nan_to_num(wanted), wanted, PALETTE, PALETTE)["faces"] == 20
 
 
 def test_colours_are_straight_from_premultiplied_pictures():
