@@ -356,10 +356,10 @@ def sweep(
     for row in rows:
         about = "" if row["seconds"] is None else f"  about {row['seconds'] / 60:.1f} min"
         lines.append(f"{row['experiment']:<28} {row['state']:<13} {row['about']}{about}")
-    times = [row["seconds"] for row in rows if row["seconds"] is not None]
-    if times:
-        runs = sum(row["to_run"] for row in rows)
-        lines.append(f"to run: {runs}, about {sum(times) / 60 / jobs:.0f} min with {jobs} at a time")
+    if lacking := [row for row in rows if row["to_run"]]:
+        times, runs = [row["seconds"] for row in lacking], sum(row["to_run"] for row in lacking)
+        about = "" if None in times else f", about {sum(times) / 60 / jobs:.0f} min with {jobs} at a time"
+        lines.append(f"to run: {runs}{about}")
     _show(rows, as_json, lines)
     if not (dry_run or as_json):
         _report(queue.run_missing(out, names=[row["experiment"] for row in rows], device=device, jobs=jobs))

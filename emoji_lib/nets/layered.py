@@ -146,8 +146,10 @@ class Generator(Latents, nn.Module):
         )
         initialise(self, "orthogonal")
 
-    def forward(self, latents: Tensor, size: int = NATIVE) -> Tensor:
-        picture, _ = self.draw(latents, max(size, NATIVE))
+    def forward(self, latents: Tensor, size: int = NATIVE, colours: Tensor | None = None) -> Tensor:
+        """With `colours`, latents too, these give the colours and `latents` the shapes."""
+        masks = self.masks(self.fields(latents), max(size, NATIVE))
+        picture = self.compose(masks, self.colours(latents if colours is None else colours))
         return picture if size >= NATIVE else F.interpolate(picture, size=(size, size), mode="area")
 
     def draw(self, latents: Tensor, size: int = NATIVE) -> tuple[Tensor, Tensor]:

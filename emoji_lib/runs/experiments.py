@@ -81,11 +81,11 @@ def parameters_of(path: Path) -> dict[str, Parameter]:
     """The annotated literals of a notebook's cell tagged `parameters`."""
     try:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise BadInput(f"{path} is not a readable notebook ({error!r})") from error
-    source = next(("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])), "")
-    lines = (node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign))
-    found = (Parameter(line.target.id, line.annotation.id, ast.literal_eval(line.value)) for line in lines)
+        source = next(("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])), "")
+        lines = (node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign))
+        found = [Parameter(line.target.id, line.annotation.id, ast.literal_eval(line.value)) for line in lines]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, SyntaxError) as error:
+        raise BadInput(f"{path} is no notebook with literals such as `epochs: int = 3` ({error!r})") from error
     return {parameter.name: parameter for parameter in found}
 
 
@@ -161,7 +161,7 @@ def _experiment(name: str, entry, path: Path) -> Experiment:
         one = Experiment(name, **entry)
         one = replace(one, parameters=dict(one.parameters or {}), search=dict(one.search))
         "".join([one.notebook, one.source, one.about, one.finding, one.needs])  # all text
-        if not range(one.seeds):
+        if not range(one.seeds) or isinstance(one.seeds, bool):
             raise ValueError("no seeds")
     except (TypeError, ValueError):
         words = "source, about, finding and needs (text), seeds (a number), parameters and search (mappings)"

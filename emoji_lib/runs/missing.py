@@ -18,7 +18,7 @@ from emoji_lib.runs.record import DONE, RESULTS, runs_in
 from emoji_lib.train.device import pick
 
 GRACE = 30.0  # seconds that a stopped run has for its checkpoint
-ENDS = {0: "finished", 130: "interrupted", -signal.SIGTERM: "interrupted"}  # the last: before `cli.main` handles it
+STOPPED = (130, -signal.SIGTERM)  # exit codes of interrupted runs; the second: before `cli.main` handles it
 
 
 def waiting(out: Path = RESULTS, names: Iterable[str] = (), *, again: bool = False) -> list[tuple[Plan, bool]]:
@@ -66,23 +66,31 @@ def run_missing(
             while queue and len(running) < jobs and time.monotonic() < deadline:
                 plan, claim = queue.pop(0), contextlib.ExitStack()
                 if process := _begin(plan, out, device, jobs, again, claim):
-                    running[plan.label] = process, claim
+                    running[plan.label] = plan, process, claim
                 else:
                     claim.close()
                     ended[plan.label] = "done or begun by another process"
             if time.monotonic() >= deadline:
-                stop(process for process, _ in running.values())
-            for name, (process, claim) in list(running.items()):
+                stop(process for _, process, _ in running.values())
+            for name, (plan, process, claim) in list(running.items()):
                 if process.poll() is not None:
                     claim.close()
-                    ended[name] = ENDS.get(process.returncode, "failed")
+                    ended[name] = _end(plan, process.returncode, out)
                     del running[name]
             time.sleep(0.2)
     finally:
-        stop(process for process, _ in running.values())
-        for _, claim in running.values():
+        stop(process for _, process, _ in running.values())
+        for *_, claim in running.values():
             claim.close()
     return ended
+
+
+def _end(plan: Plan, code: int, out: Path) -> str:
+    """How a run ended, by its process's exit code and, where that is 0, by its record."""
+    if code:
+        return "interrupted" if code in STOPPED else "failed"
+    states = {(record["experiment"], record["seed"]): record["status"] for _, record in runs_in(out)}
+    return states.get((plan.experiment.name, plan.seed), "finished")
 
 
 def _begin(plan: Plan, out: Path, device: str, jobs: int, again: bool, claim: contextlib.ExitStack):

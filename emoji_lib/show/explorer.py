@@ -45,14 +45,9 @@ def draw(generator: Generator, latents: Tensor, size: int = NATIVE, colours: Ten
 
     With `colours`, latents too, these give the colours and `latents` the shapes; either may be one for all.
     """
-    both, drawn = torch.broadcast_tensors(latents, latents if colours is None else colours), max(size, NATIVE)
-
-    def picture(some: Tensor) -> Tensor:
-        shapes, painted = some.unbind(1)
-        whole = generator.compose(generator.masks(generator.fields(shapes), drawn), generator.colours(painted))
-        return F.interpolate(whole, size=(size, size), mode="area")  # for a size below 72, as the generator does
-
-    return pixels.unpremultiply(in_parts(picture, torch.stack(both, 1), sampler.most_at_once(size)))
+    both = torch.stack(torch.broadcast_tensors(latents, latents if colours is None else colours), 1)
+    pictures = in_parts(lambda some: generator(some[:, 0], size, some[:, 1]), both, sampler.most_at_once(size))
+    return pixels.unpremultiply(pictures)
 
 
 def sheet(rows: list[np.ndarray], labels: list[str] | None = None) -> Image.Image:

@@ -59,7 +59,7 @@ class Live:
     def _draw(self) -> None:
         self._last = time.monotonic()
         samples = [plots.through_time(*self._shown)] if self._shown else []
-        picture = plots.stack(plots.loss_curves(self._rows), *samples)
+        picture = plots.grid([plots.loss_curves(self._rows), *samples])
         if self._handle:
             self._handle.update(picture)
         else:

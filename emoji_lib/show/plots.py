@@ -131,7 +131,7 @@ def dots(groups: dict[str, list[float]], label: str, *, log: bool = False) -> Im
     """
     axes = _axes(5.2, 0.6 + 0.28 * len(groups))
     for at, values in enumerate(groups.values()):
-        axes.plot(values, [at] * len(values), "o", color=BLUE, markersize=4.5, alpha=0.7)
+        axes.plot(values, [at] * len(values), "o", color=BLUE, markersize=4.5, alpha=0.7, clip_on=False)
         axes.plot([np.mean(values)] * 2, [at - 0.3, at + 0.3], color=ORANGE, linewidth=2)
     axes.set_yticks(range(len(groups)), list(groups))
     axes.invert_yaxis()
@@ -251,19 +251,14 @@ def tile(images: np.ndarray, columns: int = COLUMNS, colour: tuple[int, int, int
     return grid([Image.fromarray(image.transpose(1, 2, 0)) for image in images], columns, ground=colour, gap=4)
 
 
-def stack(*sheets: Image.Image) -> Image.Image:
-    """Sheets one above the other."""
-    return grid(list(sheets))
-
-
 def contact_sheet(images: np.ndarray, premultiplied: bool, columns: int = COLUMNS) -> Image.Image:
     """uint8 `[N, C, H, W]`: RGBA two thirds over white and the rest over a dark ground, others as they are."""
     if images.shape[1] != 4:
         return tile(pixels.in_colour(images, premultiplied=premultiplied), columns)
     light = -(-len(images) * 2 // 3 // columns) * columns
     parts = [(part, ground) for part, ground in ((images[:light], WHITE), (images[light:], DARK)) if len(part)]
-    return stack(
-        *(tile(pixels.over(part, ground, premultiplied=premultiplied), columns, ground) for part, ground in parts)
+    return grid(
+        [tile(pixels.over(part, ground, premultiplied=premultiplied), columns, ground) for part, ground in parts]
     )
 
 
@@ -289,7 +284,7 @@ def swatches(images: np.ndarray, given: Colours) -> Image.Image:
     """Premultiplied RGBA uint8 `[N, 4, H, W]` over white, and under each its skin and its hair; black where unknown."""
     n, _, _, side = images.shape
     colours = [np.nan_to_num(colour).astype(np.uint8)[:, :, None, None] for colour in (given.skin, given.hair)]
-    return stack(strip(images), *(tile(colour.repeat(side // 5, 2).repeat(side, 3), n) for colour in colours))
+    return grid([strip(images), *(tile(colour.repeat(side // 5, 2).repeat(side, 3), n) for colour in colours)])
 
 
 def thumbnails(

@@ -16,11 +16,6 @@ BETTER_HIGH = ("precision", "recall", "density", "coverage", "vendi", "spread")
 BASELINES = {"": "kept", "_chance": "by chance", "_blind": "blind", "_palette": "palette"}
 
 
-def _frame(table: dict) -> pd.DataFrame:
-    """A row for each key, with the columns in the order in which rows name them."""
-    return pd.DataFrame.from_dict(table, orient="index")
-
-
 def scores(rows: dict[str, dict], full: bool = False) -> pd.DataFrame:
     """What `protocol.evaluate` found: a row for each set of pictures, columns by encoder; `full` for every score."""
     table = {}
@@ -36,7 +31,7 @@ def scores(rows: dict[str, dict], full: bool = False) -> pd.DataFrame:
         cells["pixels", "memorised"] = number(found["memorised"])
         if full:
             cells["groups", "inception"] = number(found.get("inception"))
-    return _frame(table)
+    return pd.DataFrame.from_dict(table, orient="index")
 
 
 def notes(rows: dict[str, dict]) -> str:
@@ -90,7 +85,7 @@ def phrases(rows: dict[str, list[dict]]) -> pd.DataFrame:
     for name, found in rows.items():
         means = {title: mean_and_range([one[key] for one in found if key in one]) for key, title in columns.items()}
         table[name] = {"seeds": len(found)} | means
-    return _frame(table)
+    return pd.DataFrame.from_dict(table, orient="index")
 
 
 def matches(rows: dict[str, list[dict]]) -> pd.DataFrame:
@@ -102,7 +97,7 @@ def matches(rows: dict[str, list[dict]]) -> pd.DataFrame:
             for key, title in {"top1": "top 1", "top5": "top 5", "group": "group"}.items():
                 cells[title] = mean_and_range([one[key] for one in found])
                 cells[f"{title} by chance"] = number(sum(one[f"{key}_chance"] for one in found) / len(found))
-    return _frame(table)
+    return pd.DataFrame.from_dict(table, orient="index")
 
 
 def translations(rows: dict[str, dict]) -> pd.DataFrame:
@@ -111,7 +106,7 @@ def translations(rows: dict[str, dict]) -> pd.DataFrame:
     for name, found in rows.items():
         kids = {f"KID {encoder}": kid(found[encoder]) for encoder in TRUSTED}
         table[name] = kids | {"memorised": number(found["memorised"]), "cycle error": number(found["cycle"])}
-    return _frame(table)
+    return pd.DataFrame.from_dict(table, orient="index")
 
 
 def colours(rows: dict[str, dict]) -> pd.DataFrame:
@@ -123,7 +118,7 @@ def colours(rows: dict[str, dict]) -> pd.DataFrame:
             for key, title in {"error": "error", "agreement": "nearest tone"}.items():
                 cells |= {(title, head): number(found.get(key + end)) for end, head in BASELINES.items()}
             cells["", "faces"] = f"{found['faces']:.0f}"
-    return _frame(table)
+    return pd.DataFrame.from_dict(table, orient="index")
 
 
 def translators(rows: dict[str, list[dict]]) -> pd.DataFrame:
@@ -135,7 +130,7 @@ def translators(rows: dict[str, list[dict]]) -> pd.DataFrame:
             cells[what] = mean_and_range([one[what]["agreement"] for one in found if what in one])
         cells |= {f"KID {encoder}": mean_and_range([one[encoder]["kid"] for one in found]) for encoder in TRUSTED}
         cells["cycle error"] = mean_and_range([one["cycle"] for one in found])
-    return _frame(table)
+    return pd.DataFrame.from_dict(table, orient="index")
 
 
 def _swept(rows: list) -> list[str]:
@@ -153,19 +148,21 @@ def sweep_table(rows: list) -> pd.DataFrame:
         cells |= {"state": record["status"], "last loss D, G": _last_losses(folder)}
         cells |= {f"KID {name}": kid(one) for name, one in found.items()}
         cells |= {f"coverage {name}": number(one.get("coverage")) for name, one in found.items()}
-    return _frame(table)
+    return pd.DataFrame.from_dict(table, orient="index")
 
 
 def variations(runs: pd.DataFrame) -> pd.DataFrame:
     """A row for each variation of a sweep (`sweep.records`): how many collapsed; means and, of seeds, ranges."""
     table, columns = {}, {"kid": "KID", "coverage": "coverage", "vendi": "Vendi"}
+    scored = [f"scores.{encoder}.{key}" for encoder in TRUSTED for key in columns] + ["scores.memorised"]
+    runs = runs.reindex(columns=runs.columns.union(scored))  # a score that no run has, as of few samples, is a dash
     for about, mine in runs.groupby("about", sort=False):
         cells = table[about] = {("", "collapsed"): f"{(mine['status'] == 'collapsed').sum()} of {len(mine)}"}
         for (key, title), encoder in itertools.product(columns.items(), TRUSTED):
             values = mine[f"scores.{encoder}.{key}"].dropna()
             cells[title, encoder] = mean_and_range((values if key == "kid" else values.round(2)).tolist())
         cells["pixels", "near copies"] = mean_and_range(mine["scores.memorised"].dropna().round(2).tolist())
-    return _frame(table)
+    return pd.DataFrame.from_dict(table, orient="index")
 
 
 def _last_losses(folder: Path) -> str:

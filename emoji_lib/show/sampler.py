@@ -277,6 +277,6 @@ def nearest_panel(shown: Views, reference: protocol.Reference, n: int = 16) -> I
     closest = distances.argsort()[:n].numpy()
     training = reference.views_of(reference.learned.images).white
     halves = [some for some in np.array_split(closest, 2) if len(some)]
-    return plots.stack(
-        *(plots.tile(np.concatenate((shown.white[some], training[which[some]])), len(some)) for some in halves)
+    return plots.grid(
+        [plots.tile(np.concatenate((shown.white[some], training[which[some]])), len(some)) for some in halves]
     )

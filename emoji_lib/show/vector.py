@@ -33,8 +33,7 @@ def svgs(
     """
     found = []
     for index, (one, painted) in enumerate(zip(latents, latents if colours is None else colours, strict=True), first):
-        masks = generator.masks(generator.fields(one[None]), NATIVE * FINE)
-        picture = generator.compose(masks, generator.colours(painted[None]))[0]
+        picture = generator(one[None], NATIVE * FINE, painted[None])[0]
         found.append(svg((picture + 1) * 127.5, {**facts, "index": index}))
     return found
 

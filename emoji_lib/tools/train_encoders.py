@@ -28,13 +28,18 @@ def train(folder: Path = FOLDER, steps: int = STEPS) -> dict[str, Path]:
     torch.set_num_threads(1)
     learned = emoji.load("all:train")
     folder.mkdir(parents=True, exist_ok=True)
-    files = {}
-    for name, objective in {"contrast": Contrast, "groups": Groups, "random": None, CLASSIFIER: Subgroups}.items():
+    files, kinds = {}, {kind: len(learned.labels(kind)[0]) for kind in ("group", "subgroup")}
+    for name in ("contrast", "groups", "random", CLASSIFIER):
         torch.manual_seed(0)
-        network = Classifier(len(learned.labels("subgroup")[0])) if name == CLASSIFIER else Encoder()
-        if objective:
-            _fit(name, network, learned, objective(learned, network), steps)
-        if name != CLASSIFIER:
+        network = Classifier(kinds["subgroup"]) if name == CLASSIFIER else Encoder()
+        if name == "contrast":
+            _fit(name, network, learned, Contrast(network.options["features"]), steps)
+        if name == "groups":
+            heads = {kind: nn.Linear(network.options["features"], n) for kind, n in kinds.items()}
+            _fit(name, network, learned, Kinds(learned, heads), steps)
+        if name == CLASSIFIER:
+            _fit(name, network, learned, Kinds(learned, {"subgroup": nn.Identity()}), steps)
+        else:
             _standardise(network, learned)
         files[name] = folder / f"{name}.safetensors"
         save_tensors(files[name], network.state_dict())
@@ -88,10 +93,9 @@ def distort(images: Tensor, rng: torch.Generator) -> Tensor:
 class Contrast(nn.Module):
     """SimCLR (Chen et al. 2020, eq. 1): each view is matched with its picture's other view in the batch."""
 
-    def __init__(self, learned: emoji.EmojiSet, network: Encoder):
+    def __init__(self, features: int):
         super().__init__()
-        n = network.options["features"]
-        self.head = nn.Sequential(nn.Linear(n, 128), nn.GELU(), nn.Linear(128, 64))
+        self.head = nn.Sequential(nn.Linear(features, 128), nn.GELU(), nn.Linear(128, 64))
 
     def forward(self, view: Callable[[], Tensor], chosen: Tensor) -> Tensor:
         seen = F.normalize(torch.cat([self.head(view()), self.head(view())]).float(), dim=1)
@@ -103,30 +107,17 @@ class Contrast(nn.Module):
         return F.cross_entropy(logits.masked_fill(others, -1e9), partner)
 
 
-class Groups(nn.Module):
-    """Cross entropy of the group and of the subgroup, from the features by one linear layer each."""
+class Kinds(nn.Module):
+    """Cross entropy of kinds of emoji, from what the network puts out, by a head for each kind."""
 
-    def __init__(self, learned: emoji.EmojiSet, network: Encoder):
+    def __init__(self, learned: emoji.EmojiSet, heads: dict[str, nn.Module]):
         super().__init__()
-        self.kinds = [torch.from_numpy(learned.labels(label)[1]) for label in ("group", "subgroup")]
-        n = network.options["features"]
-        self.heads = nn.ModuleList([nn.Linear(n, int(kinds.max()) + 1) for kinds in self.kinds])
+        self.heads = nn.ModuleDict(heads)
+        self.kinds = {kind: torch.from_numpy(learned.labels(kind)[1]) for kind in heads}
 
     def forward(self, view: Callable[[], Tensor], chosen: Tensor) -> Tensor:
         seen = view()
-        pairs = zip(self.heads, self.kinds, strict=True)
-        return sum(F.cross_entropy(head(seen).float(), kinds[chosen]) for head, kinds in pairs)
-
-
-class Subgroups(nn.Module):
-    """Cross entropy of the subgroup, which is what the classifier itself puts out."""
-
-    def __init__(self, learned: emoji.EmojiSet, network: Classifier):
-        super().__init__()
-        self.kinds = torch.from_numpy(learned.labels("subgroup")[1])
-
-    def forward(self, view: Callable[[], Tensor], chosen: Tensor) -> Tensor:
-        return F.cross_entropy(view(), self.kinds[chosen])
+        return sum(F.cross_entropy(head(seen).float(), self.kinds[kind][chosen]) for kind, head in self.heads.items())
 
 
 def _standardise(network: Encoder, learned: emoji.EmojiSet) -> None:

@@ -64,13 +64,16 @@ def test_an_entry_that_stands_twice_or_is_malformed_is_refused(tmp_path, monkeyp
         "a-1: {notebook: x}\na: {notebook: x, sweep: [{b: 1}]}": "a-1 is an entry and a row of a sweep",
     }
     refused |= dict.fromkeys(
-        (f"a: {{notebook: x, seeds: {seeds}}}" for seeds in ("many", 0, -1, 1.5)), "a needs a notebook"
+        (f"a: {{notebook: x, seeds: {seeds}}}" for seeds in ("many", 0, -1, 1.5, "true")), "a needs a notebook"
     )
     refused |= {"a:": "a needs a notebook", "a: {sweep: [{b: 1}], parameters: 3}": "the sweep of a is a list"}
     refused |= dict.fromkeys(("", "7", "[a, b]", "7: {notebook: x}"), "holds no experiments")
-    for name, content in {"broken": "{", "empty": "[]", "whole": '{"cells": []}'}.items():
+    cells = '{"cells": [{"metadata": {"tags": ["parameters"]}, "source": "%s"}]}'
+    lines = {"list": "n: list[int] = [1]", "bare": "n: int", "sum": "n: int = 2 * 3", "cut": "n: int = ("}
+    unreadable = {"broken": "{", "empty": "[]"} | {name: cells % line for name, line in lines.items()}
+    for name, content in {**unreadable, "whole": '{"cells": []}'}.items():
         (tmp_path / f"{name}.ipynb").write_text(content)
-    refused |= {f"a: {{notebook: {name}}}": f"{name}.ipynb is not a readable notebook" for name in ("broken", "empty")}
+    refused |= {f"a: {{notebook: {name}}}": f"{name}.ipynb is no notebook with literals" for name in unreadable}
     refused |= {"a: {notebook: whole, parameters: {7: 3}}": "a has no parameter 7"}
     refused |= {"a: {notebook: whole, search: {7: 3}}": "a searches 7, which whole does not have"}
     for text, told in refused.items():

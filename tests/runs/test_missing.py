@@ -125,6 +125,15 @@ def test_a_name_is_free_again_when_its_run_has_ended(tmp_path, monkeypatch):
         assert call.result() == {"01-quick": "finished", "02-quick": "finished"}
 
 
+def test_a_collapsed_run_is_called_that(tmp_path, monkeypatch):
+    def collapse(command: list[str], jobs: int) -> subprocess.Popen:
+        put(tmp_path, command[1], "collapsed", "2026-01-01")
+        return subprocess.Popen(["true"])
+
+    monkeypatch.setattr(missing, "side_by_side", collapse)
+    assert missing.run_missing(tmp_path, names=["02-quick"]) == {"02-quick": "collapsed"}
+
+
 def test_a_killed_process_leaves_nothing_held(tmp_path):
     hold = "import sys, time, pathlib; from emoji_lib.files import held\n"
     hold += "with held(pathlib.Path(sys.argv[1])): print(flush=True); time.sleep(60)"

@@ -45,7 +45,7 @@ def test_a_grid_is_each_with_each(tmp_path):
             experiments._rows("grid", entry | {"sweep": bad}, tmp_path)
 
 
-def test_a_dry_run_says_what_would_run_and_for_how_long(tmp_path, capsys):
+def test_a_dry_run_says_what_would_run_and_for_how_long(tmp_path, capsys, monkeypatch):
     put(tmp_path, f"{NAME}-1", "finished", seconds=60.0, images_seen=6000)
     put(tmp_path, f"{NAME}-2", "collapsed")
     put(tmp_path, f"{NAME}-3", "failed")
@@ -66,6 +66,9 @@ def test_a_dry_run_says_what_would_run_and_for_how_long(tmp_path, capsys):
     assert [row["experiment"] for row in listed] == [row.name for row in experiments.sweep(NAME)]
     assert len(record.runs_in(tmp_path)) == 4, "it only lists them"
     assert main(["sweep", "none", "--dry-run"]) == 2
+    monkeypatch.setattr(sweep, "_images", lambda _: None)
+    assert main(["sweep", NAME, "--out", str(tmp_path), "--dry-run"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "to run: 6", "without a guess at how long"
 
 
 def test_a_row_of_several_seeds_says_how_many_it_has(tmp_path, capsys):
@@ -129,3 +132,5 @@ def test_the_records_of_a_sweep_are_the_newest_good_run_of_each_row_and_seed(tmp
     shown = report.variations(runs)
     assert shown["", "collapsed"].to_dict() == {"baseline": "1 of 2", "improved": "0 of 1"}
     assert shown["coverage", "groups"].to_dict() == {"baseline": "0.3 (0.2 to 0.4)", "improved": "0.1"}
+    few = runs.drop(columns=runs.filter(like="coverage").columns)
+    assert set(report.variations(few)["coverage", "groups"]) == {"–"}, "of few samples there are no such scores"
