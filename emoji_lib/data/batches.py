@@ -44,8 +44,6 @@ class Batches:
     def __init__(self, images: np.ndarray, batch_size: int, seed: int, device: torch.device | str = "cpu"):
         if batch_size < 1:
             raise BadInput(f"batch_size {batch_size} is not positive")
-        if seed < 0:
-            raise BadInput(f"seed {seed} is negative")
         self.images = torch.from_numpy(np.ascontiguousarray(images)).to(device)
         self.batch_size = batch_size
         self.seed = seed
@@ -143,12 +141,11 @@ class Unpaired:
     def __init__(
         self, faces: np.ndarray, cartoons: np.ndarray, batch_size: int, seed: int, device: torch.device | str = "cpu"
     ):
-        if seed < 0:
-            raise BadInput(f"seed {seed} is negative")
         if min(len(faces), len(cartoons)) < 3:
             raise BadInput("a domain has fewer than 3 pictures to learn from (one in 4 is held out): give more")
         self.batch_size, self.seed = batch_size, seed
         self.sides = [Batches(faces, batch_size, 2 * seed, device), Batches(cartoons, batch_size, 2 * seed + 1, device)]
+        self.steps = max(self.sides, key=lambda side: len(side.images)).steps  # passes are over the larger domain
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         mirrored = np.random.default_rng((self.seed, step)).random((2, self.batch_size, 1, 1, 1)) < 0.5
@@ -157,7 +154,3 @@ class Unpaired:
             torch.where(upload(turned, images.device), images.flip(3), images)
             for images, turned in zip(batches, mirrored, strict=True)
         )
-
-    def steps(self, epochs: float, cap: int = 0) -> int:
-        """How many batches `epochs` passes over the larger domain take, at most `cap` where it is not 0."""
-        return max(self.sides, key=lambda side: len(side.images)).steps(epochs, cap)

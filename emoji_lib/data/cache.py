@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 from emoji_lib.files import write_whole
 
 
-def cached(key: str, shape: tuple[int, ...], make: Callable[[], np.ndarray], dtype: type = np.uint8) -> np.ndarray:
+def cached(key: str, make: Callable[[], np.ndarray]) -> np.ndarray:
     """`make()`, kept on disk under the hash of `key`. A cache that cannot be read or written costs only time."""
     try:
         base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -21,9 +21,7 @@ def cached(key: str, shape: tuple[int, ...], make: Callable[[], np.ndarray], dty
         return make()
     path = Path(base) / "emoji_lib" / f"{hashlib.sha256(key.encode()).hexdigest()}.npy"
     with contextlib.suppress(OSError, ValueError, EOFError):  # not there, or cut short
-        array = np.load(path, mmap_mode="r")
-        if array.shape == shape and array.dtype == dtype:
-            return array
+        return np.load(path, mmap_mode="r")
     array = make()
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -79,47 +79,43 @@ def _checkout_version(folder: Path) -> str:
     return "unversioned"
 
 
-def _is_yellow(straight: np.ndarray) -> np.ndarray:
+def _is_yellow(_: Emoji, straight: np.ndarray) -> bool:
     """The deep-emoji log's colour rule: over half of the pixels with little blue are an opaque yellow, and over 70% of
     the picture is opaque. Thresholds are 0.6 and 0.8 of full scale; differs: the log measured 64×64 pictures.
     """
-    red, green, blue, alpha = straight.transpose(1, 0, 2, 3)
+    red, green, blue, alpha = straight
     little_blue = blue < 0.6 * 255
     yellow = little_blue & (red > 0.6 * 255) & (green > 0.6 * 255) & (alpha > 0.8 * 255)
-    mostly_yellow = yellow.sum((1, 2)) > 0.5 * little_blue.sum((1, 2))
-    return mostly_yellow & ((alpha > 0.8 * 255).mean((1, 2)) > 0.7)
-
-
-def _by(rule: Callable[[Emoji], bool]) -> Callable[[Sequence[Emoji], np.ndarray], np.ndarray]:
-    return lambda emoji, images: np.array([rule(one) for one in emoji], bool)
+    return yellow.sum() > 0.5 * little_blue.sum() and (alpha > 0.8 * 255).mean() > 0.7
 
 
 @dataclass(frozen=True)
 class Selection:
     about: str
-    rule: Callable[[Sequence[Emoji], np.ndarray], np.ndarray]  # (emoji, straight uint8 [N, 4, H, W]) → bool [N]
+    rule: Callable[[Emoji, np.ndarray], bool]  # of an emoji and its picture, straight uint8 [4, H, W]
+
+    def of(self, emoji: Sequence[Emoji], images: np.ndarray) -> np.ndarray:
+        return np.flatnonzero([self.rule(*one) for one in zip(emoji, images, strict=True)])
 
 
 SELECTIONS = {
-    "all": Selection("every picture", _by(lambda e: True)),
-    "no-tones": Selection("those without a skin tone", _by(lambda e: not e.tone)),
-    "people": Selection("the group People & Body, every skin tone", _by(lambda e: e.group == "People & Body")),
+    "all": Selection("every picture", lambda e, _: True),
+    "no-tones": Selection("those without a skin tone", lambda e, _: not e.tone),
+    "people": Selection("the group People & Body, every skin tone", lambda e, _: e.group == "People & Body"),
     "people-no-tones": Selection(
-        "the group People & Body without skin tones", _by(lambda e: e.group == "People & Body" and not e.tone)
+        "the group People & Body without skin tones", lambda e, _: e.group == "People & Body" and not e.tone
     ),
-    "activities": Selection("the group Activities", _by(lambda e: e.group == "Activities")),
+    "activities": Selection("the group Activities", lambda e, _: e.group == "Activities"),
     "faces": Selection(
         "the faces of Smileys & Emotion: yellow ones, devils, ghosts, robots; no cats, monkeys or hearts",
-        _by(lambda e: e.group == "Smileys & Emotion" and e.subgroup.startswith("face-")),
+        lambda e, _: e.group == "Smileys & Emotion" and e.subgroup.startswith("face-"),
     ),
-    "flags": Selection("the group Flags", _by(lambda e: e.group == "Flags")),
+    "flags": Selection("the group Flags", lambda e, _: e.group == "Flags"),
     "no-flags-no-symbols": Selection(
         "without flags, symbols and loose components (tone swatches, hair)",
-        _by(lambda e: e.group not in ("Flags", "Symbols", "Component")),
+        lambda e, _: e.group not in ("Flags", "Symbols", "Component"),
     ),
-    "yellow": Selection(
-        "yellow, opaque pictures by the deep-emoji log's colour rule", lambda _, images: _is_yellow(images)
-    ),
+    "yellow": Selection("yellow, opaque pictures by the deep-emoji log's colour rule", _is_yellow),
 }
 
 
@@ -141,7 +137,7 @@ def _choose(term: str, emoji: Sequence[Emoji], images: np.ndarray) -> np.ndarray
     """Indices of one term: a named selection, or one emoji by name, character or code; or the given part of these."""
     what, part = _of_part(term)
     if what in SELECTIONS:
-        chosen = np.flatnonzero(SELECTIONS[what].rule(emoji, images))
+        chosen = SELECTIONS[what].of(emoji, images)
     else:
         is_meant = lambda one: what in (one.name.casefold(), one.code) or bare(what) == bare(one.character).casefold()  # noqa: E731
         chosen = np.array([index for index, one in enumerate(emoji) if what and is_meant(one)][:1], int)
@@ -210,7 +206,7 @@ class Library:
 
     def counts(self) -> dict[str, int]:
         """How many pictures each named selection has here."""
-        return {name: int(chosen.rule(self.emoji, self.images).sum()) for name, chosen in SELECTIONS.items()}
+        return {name: len(chosen.of(self.emoji, self.images)) for name, chosen in SELECTIONS.items()}
 
 
 def open_library(folder: Path | None = None) -> Library:
@@ -221,7 +217,8 @@ def open_library(folder: Path | None = None) -> Library:
         )
         raise BadInput(f"there is no folder {folder}; {way}")
     source = Source(folder, "folder", "unversioned") if folder else find_twemoji()
-    paths = sorted(path for path in source.folder.glob("**/*" if folder else "*") if path.suffix.lower() == ".png")
+    inside = source.folder.glob("**/*" if folder else "*")
+    paths = sorted(path for path in inside if path.suffix.lower() == ".png" and path.is_file())
     if not paths:
         raise BadInput(f"no PNGs in {source.folder}")
     return _read(source, tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths))
@@ -237,8 +234,7 @@ def _read(source: Source, files: tuple[tuple[Path, int, int], ...]) -> Library:
         groups = [path.parent.name if path.parent != source.folder else "" for path in paths]
         emoji = tuple(Emoji(path.stem, path.stem, group) for path, group in zip(paths, groups, strict=True))
     else:
-        shape = (len(paths), 4, NATIVE, NATIVE)
-        images = cached("".join(digests), shape, lambda: pixels.decode_all(paths, NATIVE))
+        images = cached("".join(digests), lambda: pixels.decode_all(paths, NATIVE))
         emoji = tuple(identify(path.stem) for path in paths)
     images.setflags(write=False)  # every caller gets this array
     return Library(images, emoji, digests, source)

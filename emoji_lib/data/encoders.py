@@ -124,4 +124,4 @@ def embed(name: str, phrases: Sequence[str]) -> np.ndarray:
     """Embeddings `[N, E]` of many phrases, computed once and kept on disk under the hash of encoder and phrases."""
     using = encoder(name)
     key = "\n".join((using.name, using.version, str(using.size), *phrases))
-    return cached(key, (len(phrases), using.size), lambda: using.encode(phrases), np.float32)
+    return cached(key, lambda: using.encode(phrases))

@@ -129,7 +129,7 @@ def _avatars(n: int, size: int) -> tuple[EmojiSet, Colours]:
     hair = np.stack([rgb(one.hair_color.value) for one in avatars])
     hair[[one.top == drawing.HairType.NONE for one in avatars]] = np.nan
     key = f"avatars {version} {n} {size} {PLAIN} {HEAD}"
-    images = cached(key, (n, 4, size, size), lambda: np.stack([_drawn(one, size) for one in avatars]))
+    images = cached(key, lambda: np.stack([_drawn(one, size) for one in avatars]))
     names = [(f"avatar-{index:05d}", f"avatar {index}") for index in range(n)]
     source = Source(Path("python_avatars"), "package python_avatars", version)
     return _domain(images, names, f"avatars:{n}", source), Colours(skin, hair)
@@ -222,9 +222,9 @@ def _files(
     if missing := next((path for path in paths if not path.is_file()), None):
         raise BadInput(f"{missing} is missing, though the set's list names it")
     stamps = "".join(f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}\n" for path in paths)
-    key, shape = f"{name} {size} {prepare.__name__}\n{stamps}", (len(paths), 4, size, size)
     read = lambda path: _array(prepare(pixels.open_image(path)), size)  # noqa: E731
-    images = cached(key, shape, lambda: np.stack([read(path) for path in paths]))
+    key = f"{name} {size} {prepare.__name__}\n{stamps}"
+    images = cached(key, lambda: np.stack([read(path) for path in paths]))
     unknown = np.full((len(paths), 3), np.nan, np.float32)
     folder = Source(paths[0].parent, "folder", "unversioned")
     return _domain(images, [(path.stem, path.stem) for path in paths], name, folder), Colours(unknown, unknown)

@@ -85,9 +85,8 @@ def resize(images: np.ndarray, side: int) -> np.ndarray:
 
 
 def grayscale(rgb: np.ndarray) -> np.ndarray:
-    """ITU-R 601 luma, `[N, 3, H, W]` → `[N, 1, H, W]`, rounded as Pillow's mode L is."""
-    weights = np.array((19595, 38470, 7471), np.uint32).reshape(1, 3, 1, 1)
-    return ((rgb * weights).sum(1, keepdims=True) + 0x8000 >> 16).astype(np.uint8)
+    """ITU-R 601 luma, `[N, 3, H, W]` → `[N, 1, H, W]`."""
+    return np.stack([np.asarray(Image.fromarray(image.transpose(1, 2, 0)).convert("L"))[None] for image in rgb])
 
 
 def median_colour(images: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:

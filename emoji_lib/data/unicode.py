@@ -23,11 +23,12 @@ class Emoji:
 
     @property
     def character(self) -> str:
-        """The emoji as text, or nothing for a picture whose file name is not made of code points."""
+        """The emoji as text, or nothing for a picture whose file name is not made of printable code points."""
         try:
-            return "".join(chr(int(point, 16)) for point in self.code.split("-"))
+            text = "".join(chr(int(point, 16)) for point in self.code.split("-"))
         except (ValueError, OverflowError):
             return ""
+        return "" if {"Cc", "Cs"} & set(map(unicodedata.category, text)) else text
 
 
 def bare(character: str) -> str:

@@ -128,8 +128,8 @@ def _sized(real: Tensor, fake: Tensor) -> dict[str, float]:
     for _ in range(DRAWS):
         some_real = real[torch.randperm(len(real), generator=rng)[:DRAWN]]
         some = fake[torch.randperm(len(fake), generator=rng)[:DRAWN]]
-        one = {"frechet": scores.frechet(real, some)} | scores.manifold(some_real, some)
-        found.append(one | {"vendi": scores.vendi(some), "spread": scores.spread(some)})
+        one = {"frechet": scores.frechet(real, some), "vendi": scores.vendi(some)} | scores.manifold(some_real, some)
+        found.append(one | {"spread": torch.pdist(some).mean().item()})  # the mean distance of two samples
     return {name: sum(one[name] for one in found) / DRAWS for name in SIZED}
 
 

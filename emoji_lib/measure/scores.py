@@ -99,11 +99,6 @@ def vendi(features: Tensor) -> float:
     return torch.special.entr(values).sum().exp().item()
 
 
-def spread(features: Tensor) -> float:
-    """Mean distance between two samples."""
-    return torch.pdist(features).mean().item()
-
-
 def memorised(fake: Tensor, held_out: Tensor, fraction: float = 0.05) -> float:
     """Fraction of samples nearer to a training picture than all but `fraction` of held-out pictures are.
 

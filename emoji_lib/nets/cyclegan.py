@@ -91,7 +91,7 @@ class ShortcutGenerator(nn.Module):
 
 def _check(images: Tensor, channels: int) -> None:
     if images.shape[1] != channels or images.shape[2] % 4 or images.shape[3] % 4:
-        raise ValueError(f"images are [N, {channels}, H, W] with sides divisible by 4, not {list(images.shape)}")
+        raise BadInput(f"images are [N, {channels}, H, W] with sides divisible by 4, not {list(images.shape)}")
 
 
 TRANSLATORS = {"residual": Generator, "shortcut": ShortcutGenerator}
@@ -123,6 +123,9 @@ class Discriminator(nn.Module):
         initialise(self, "normal")
 
     def forward(self, images: Tensor) -> Tensor:
+        side, stages = min(images.shape[2:]), self.options["stages"]
+        if side < 3 * 2**stages:
+            raise BadInput(f"{stages} stages need images of at least {3 * 2**stages} pixels a side, not {side}")
         return in_float32(self.head, self.layers(images))
 
 

@@ -59,12 +59,13 @@ class Generator(Latents, nn.Module):
         if len(widths) < 2 or widths[-1] != channels:
             widths.append(channels)
         convolutions = len(widths) - 1
-        reached = start * 2**convolutions
+        reached, fitting = start * 2**convolutions, SIDE // 2**convolutions
         if reached != SIDE:
             raise BadInput(
                 f"the generator does not reach {SIDE}×{SIDE}: {convolutions} convolutions each double the side, so "
                 f"{start}×{start} becomes {reached}×{reached} ({start} · 2^{convolutions} = {reached}). "
-                + _way_out(convolutions)
+                + (f"Start from {fitting}×{fitting}, or give" if fitting else "Give")
+                + " features for 3 convolutions from 8×8"
             )
         sizes = spread_out(kernels, convolutions, "kernels of the generator")
         self.dense = nn.Sequential(nn.Linear(latent, widths[0] * start**2), nn.Unflatten(1, (widths[0], start, start)))
@@ -83,13 +84,6 @@ class Generator(Latents, nn.Module):
     def noise(self, n: int, rng: torch.Generator) -> Tensor:
         """Latents `[N, latent]`, uniform in −1..1, on the device of `rng`."""
         return torch.rand(n, self.options["latent"], generator=rng, device=rng.device) * 2 - 1
-
-
-def _way_out(convolutions: int) -> str:
-    if convolutions > 6:
-        return "Give at most 6 convolutions; 3 from 8×8 are usual"
-    side = SIDE // 2**convolutions
-    return f"Start from {side}×{side}, or give features for 3 convolutions from 8×8"
 
 
 @register

@@ -41,5 +41,5 @@ def build(name: str, options: dict) -> nn.Module:
     network = choose(NETWORKS, "network", name)
     try:
         return network(**options)
-    except TypeError as error:
+    except (AttributeError, RuntimeError, TypeError) as error:
         raise BadInput(f"{name} cannot be built from {options} ({error})") from error

@@ -148,6 +148,7 @@ def save(path: Path, generator: Generator, latents: tuple[Tensor, Tensor], facts
     """
     sampler.check_size(size, path.suffix == ".svg", generator, NATIVE)
     shape, colours = latents
+    path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".svg":
         write_text(path, vector.svgs(generator, shape, facts, colours=colours)[0])
     else:

@@ -59,22 +59,16 @@ def save_weights(path: Path, network: nn.Module, **facts) -> None:
 def load_weights(path: Path) -> tuple[nn.Module, dict]:
     """The network that `save_weights` wrote, in eval mode, and its facts. Raises `BadInput` for any other file."""
     tensors, metadata = load_tensors(path)
-    foreign = f"{path} was not written by this project:"
-    if not {"network", "options", "facts"} <= metadata.keys():
-        raise BadInput(f"{foreign} it does not say which network it holds")
     try:
-        options, facts = json.loads(metadata["options"]), json.loads(metadata["facts"])
-    except ValueError as error:
-        raise BadInput(f"{foreign} what it says of itself is no JSON ({error})") from error
-    if not isinstance(options, dict) or not isinstance(facts, dict) or "mode" not in facts:
-        raise BadInput(
-            f"{foreign} its options {options!r} and facts {facts!r} do not describe a network and its images"
-        )
+        kind, options, facts = metadata["network"], json.loads(metadata["options"]), json.loads(metadata["facts"])
+        facts["mode"], options.keys()
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"{path} was not written by this project: it names no network of it ({error!r})") from error
     with torch.device("meta"):  # no memory, however large wrong options make the network
-        shapes = {name: tensor.shape for name, tensor in build(metadata["network"], options).state_dict().items()}
-    held = {name: tensor.shape for name, tensor in tensors.items()}
-    if odd := sorted(name for name in shapes.keys() | held.keys() if shapes.get(name) != held.get(name)):
-        raise BadInput(f"{path} does not fit {metadata['network']} {metadata['options']}: {', '.join(odd[:3])} differ")
-    network = build(metadata["network"], options)
-    network.load_state_dict(tensors)  # copied into float32
+        network = build(kind, options)
+    try:
+        single = {name: one.float() if one.is_floating_point() else one for name, one in tensors.items()}
+        network.load_state_dict(single, assign=True)
+    except RuntimeError as error:
+        raise BadInput(f"{path} does not fit {kind} {options} ({error})") from error
     return network.eval(), facts

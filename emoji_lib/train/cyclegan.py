@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from emoji_lib import BadInput
 from emoji_lib.train import device as machine
 from emoji_lib.train import losses
-from emoji_lib.train.system import System
+from emoji_lib.train.system import System, not_negative
 
 R1_EVERY = 4  # steps (Karras et al. 2020, appendix B: rarely, and so much stronger, does as well)
 
@@ -75,9 +75,7 @@ class CycleGAN(System):
         device: torch.device | str = "cpu",
         seed: int = 0,
     ):
-        weights = {"cycle_weight": cycle_weight, "identity_weight": identity_weight, "r1_weight": r1_weight}
-        if negative := [f"{name} {value}" for name, value in weights.items() if value < 0]:
-            raise BadInput(f"{', '.join(negative)}: weights must not be negative; 0 is none")
+        not_negative(cycle_weight=cycle_weight, identity_weight=identity_weight, r1_weight=r1_weight)
         self.loss = losses.named(loss)
         if self.loss.whole_batch:
             raise BadInput(f"loss {loss!r} needs one logit an image; these discriminators answer by patches")
@@ -92,7 +90,7 @@ class CycleGAN(System):
             "discriminators": machine.adam(nn.ModuleList((cartoons, faces)), learning_rate_d, (beta1, beta2)),
         }
         super().__init__(networks, optimizers, device=device, seed=seed)
-        self.cycle_weight, self.identity_weight, self.r1_weight = weights.values()
+        self.cycle_weight, self.identity_weight, self.r1_weight = cycle_weight, identity_weight, r1_weight
         self.pools = {"cartoons": Pool(pool_size), "faces": Pool(pool_size)}
         self.pool_rng, self.steps = torch.Generator().manual_seed(self.rng.initial_seed()), steps
 

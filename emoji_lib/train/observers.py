@@ -67,11 +67,6 @@ class Snapshots:
             if state.step in self.at:
                 self.run.snapshot(state.step, images)
 
-    def last(self, state, system) -> None:
-        """Draw the last step of a collapsed run, unless that was one of the moments."""
-        if state.step not in self.at:
-            self.run.snapshot(state.step, system.sample(self.latents))
-
 
 class Rates:
     """Keeps learning rates until a fraction `decay` of the run is left, then lowers them linearly to a twentieth."""

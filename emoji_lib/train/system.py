@@ -17,6 +17,12 @@ from emoji_lib.train import distributed
 SEED_STRIDE = 2**24
 
 
+def not_negative(**amounts: float) -> None:
+    """Raises `BadInput` for an amount below 0."""
+    if negative := [f"{name} {value}" for name, value in amounts.items() if value < 0]:
+        raise BadInput(f"{', '.join(negative)} must not be negative; 0 is none")
+
+
 class System:
     """What the training loop trains.
 
@@ -77,16 +83,9 @@ class System:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Resume from a `state_dict`. Raises `BadInput` where it belongs to other networks."""
-        modules = self.modules()
-        for kind, mine in (("networks", modules), ("optimizers", self.optimizers)):
-            if state[kind].keys() != mine.keys():
-                raise BadInput(f"the checkpoint holds the {kind} {sorted(state[kind])}, this system {sorted(mine)}")
-        for name, module in modules.items():
-            try:
-                module.load_state_dict(state["networks"][name])
-            except RuntimeError as error:
-                raise BadInput(f"the checkpoint's {name} is another network: {error}") from error
+        """Resume from a `state_dict`. Raises `BadInput` where it is of another number of processes."""
+        for name, module in self.modules().items():
+            module.load_state_dict(state["networks"][name])
         for name, optimizer in self.optimizers.items():
             machine.load_optimizer(optimizer, state["optimizers"][name])
         if len(state["rng"]) != self.processes.size:

@@ -41,6 +41,9 @@ def test_other_sizes_and_bad_ones(kind):
         cyclegan.Discriminator(2, 5)
     with pytest.raises(BadInput, match="unknown norm 'batch'"):
         cyclegan.Discriminator(2, norm="batch")
+    with pytest.raises(BadInput, match="3 stages need images of at least 24 pixels a side, not 20"):
+        cyclegan.Discriminator(2)(torch.zeros(1, 4, 24, 20))
+    assert cyclegan.Discriminator(2)(torch.zeros(1, 4, 24, 24)).shape == (1, 1, 1, 1)
     with pytest.raises(BadInput, match="blocks -1"):
         kind(2, -1)
 

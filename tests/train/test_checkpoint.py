@@ -43,7 +43,7 @@ def test_foreign_and_broken_weights_are_refused(tmp_path):
     with pytest.raises(BadInput, match=r"g\.safetensors is not a readable"):
         checkpoint.load_weights(path)
     save_file({"w": torch.zeros(2)}, path)
-    with pytest.raises(BadInput, match="does not say which network"):
+    with pytest.raises(BadInput, match="was not written by this project"):
         checkpoint.load_weights(path)
 
 
@@ -52,11 +52,12 @@ def test_foreign_and_broken_weights_are_refused(tmp_path):
     [
         ('{"features": 4}', '{"mode": "RGBA"}', r"does not fit dcgan\.Generator"),
         ('{"features": 1000000}', '{"mode": "RGBA"}', r"does not fit dcgan\.Generator"),  # 8 TB, never asked for
-        ('{"features": 4}', "{}", "do not describe a network"),
-        ('{"features": 4}', "[]", "do not describe a network"),
-        ("[]", '{"mode": "RGBA"}', "do not describe a network"),
-        ("{", "{}", "is no JSON"),
+        ('{"features": 4}', "{}", "names no network of it"),
+        ('{"features": 4}', "[]", "names no network of it"),
+        ("[]", '{"mode": "RGBA"}', "names no network of it"),
+        ("{", "{}", "names no network of it"),
         ('{"feature": 4}', '{"mode": "RGBA"}', "cannot be built"),
+        ('{"channels": -1}', '{"mode": "RGBA"}', "cannot be built"),
     ],
 )
 def test_weights_that_say_something_else_of_themselves_are_refused(options, facts, message, tmp_path):

@@ -116,7 +116,8 @@ def test_an_experiment_runs_under_torchrun_and_keeps_one_record(tmp_path):
 
 
 def test_a_batch_that_does_not_divide_is_refused():
-    several = distributed.Distributed(torch.device("cpu"), 1, 2)
-    assert several.part(torch.arange(6)).tolist() == [3, 4, 5]
+    several = distributed.Processes(torch.device("cpu"), 1, 2)
+    (part,) = several.parts(torch.arange(6))
+    assert part.tolist() == [3, 4, 5]
     with pytest.raises(BadInput, match="batch_size 5 does not divide among 2 processes"):
-        several.part(torch.arange(5))
+        several.parts(torch.arange(5))

@@ -7,7 +7,7 @@ import torch
 
 from emoji_lib import BadInput
 from emoji_lib.nets import dcgan, layered
-from emoji_lib.train import losses
+from emoji_lib.train import distributed, losses
 from emoji_lib.train.layered_gan import LayeredGAN
 from emoji_lib.train.system import SEED_STRIDE
 
@@ -110,8 +110,7 @@ def test_a_run_in_pieces_equals_one_in_one_go():
 def test_penalties_are_for_a_single_process_and_no_graph(monkeypatch):
     ours = system(loss="pairing", gamma=0.1)
     assert not ours.capturable
-    two = ours.processes.__class__
-    monkeypatch.setattr(two, "size", 2, raising=False)
+    monkeypatch.setattr(distributed, "processes", lambda: distributed.Processes(torch.device("cpu"), 0, 2))
     with pytest.raises(BadInput, match="LayeredGAN trains in a single process"):
         system(loss="pairing", gamma=0.1)
 
@@ -119,7 +118,7 @@ def test_penalties_are_for_a_single_process_and_no_graph(monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"mixing_weight": -1.0}, r"mixing_weight -1\.0 .* must not be negative"),
+        ({"mixing_weight": -1.0}, r"mixing_weight -1\.0 must not be negative"),
         ({"gamma": 1.0, "loss": "softmax"}, "gamma needs a loss with updates in turn"),
     ],
 )

@@ -131,6 +131,12 @@ def test_uncertain_targets_by_torchs_own_cross_entropy():
             noisy(width)
 
 
+@pytest.mark.parametrize("name", ["input_noise", "embedding_noise", "l1_weight", "caption_dropout"])
+def test_amounts_that_cannot_be_are_named(name):
+    with pytest.raises(BadInput, match=f"{name} -0.5"):
+        system(**{name: -0.5})
+
+
 def test_a_loss_of_pairs_takes_no_mismatched_captions():
     with pytest.raises(BadInput, match="mismatched_captions bring more fakes than reals"):
         system(loss="pairing", mismatched_captions=True)
