@@ -20,11 +20,11 @@ README = ROOT / "README.md"
 Runs = list[tuple[Path, dict]]
 GALLERY = Path(__file__).with_name("gallery.html")
 PARTS = ("results", "league")  # of the README
-WIDTHS = {"samples": 200, "losses": 110}  # of the pictures in these columns, pixels
+WIDTHS = {"samples": 200, "losses": 160, "drawn": 270}  # of the pictures in these columns, pixels
 PEERS = (
     "Systems after {:g} minutes of one core each, on all emoji over white at 64 pixels "
-    "([all numbers](notebooks/09_comparison.ipynb)). With several seeds: the median, and below it the range of KID. "
-    "Images are those seen in training; sampling is the time for 1,000 pictures."
+    "([all numbers](notebooks/09_comparison.ipynb)), and the first eight samples of each. With several seeds: the "
+    "median, and below it the range of KID. Under a name: images seen in training, and the time of 1,000 samples."
 )
 COLUMNS = ("samples", "run", "losses")
 SETTINGS = {
@@ -36,7 +36,7 @@ SETTINGS = {
     "ema": "EMA",
 }
 REMOVED = experiments.Experiment("", "")  # for runs of an experiment that `experiments.yaml` no longer has
-MOST = 4  # changed parameters in a row; a run's own page has all
+MOST = 3  # changed parameters in a row; a run's own page has all
 SHORT = {"generator": "G", "discriminator": "D"}
 MADE = "Written from the records by `python -m emoji_lib table`. Samples are not picked."
 
@@ -64,23 +64,22 @@ def table(runs: Runs) -> str:
 
 def peers(results: Path) -> str:
     """The README's Markdown: a row for each player of the league with scores, medians over its seeds."""
-    standing, lines = league.standing(results), []
+    head, standing, lines = ("drawn", "system", "KID", "coverage", "copies"), league.standing(results), []
     for name, seeds in standing.items():
         scores = [row["scores"][league.FLAT] for row in seeds]
         kids, covered = ([sorted(one[by][key] for one in scores) for by in TRUSTED] for key in ("kid", "coverage"))
         ends = ", ".join(f"{one[0]:.2f} to {one[-1]:.2f}" for one in kids)
         cells = [
-            f'<img src="{_link(league.place(name, seeds[0]["seed"], results))}/strip.png" width="{WIDTHS["samples"]}">',
-            f"{name}, {len(seeds)} seeds" if len(seeds) > 1 else name,
+            f'<img src="{_link(league.place(name, seeds[0]["seed"], results))}/strip.png" width="{WIDTHS[head[0]]}">',
+            (f"{name}, {len(seeds)} seeds" if len(seeds) > 1 else name)
+            + f"<br><sub>{number(median(row['images_seen'] for row in seeds))} images, "
+            + f"{number(median(row['sampling_seconds'] for row in seeds))} s</sub>",
             ", ".join(f"{median(one):.2f}" for one in kids) + (f"<br><sub>{ends}</sub>" if len(seeds) > 1 else ""),
             ", ".join(f"{median(one):.2f}" for one in covered),
             f"{median(one['memorised'] for one in scores):.0%}",
-            number(median(row["images_seen"] for row in seeds)),
-            f"{number(median(row['sampling_seconds'] for row in seeds))} s",
         ]
         unbroken = (cell.replace("-", "\u2011").replace(" ", "&nbsp;") for cell in cells[1:])
         lines.append([cells[0], *unbroken])
-    head = ("first eight samples", "system", "KID", "coverage", "copies", "images", "sampling")
     minutes = {row["minutes"] for seeds in standing.values() for row in seeds}  # one, or none without rows
     return "\n\n".join([*map(PEERS.format, minutes), _table(head, lines)])
 
