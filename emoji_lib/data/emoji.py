@@ -95,6 +95,7 @@ class Selection:
     rule: Callable[[Emoji, np.ndarray], bool]  # of an emoji and its picture, straight uint8 [4, H, W]
 
     def of(self, emoji: Sequence[Emoji], images: np.ndarray) -> np.ndarray:
+        """The indices of those that the rule takes."""
         return np.flatnonzero([self.rule(*one) for one in zip(emoji, images, strict=True)])
 
 

@@ -42,4 +42,5 @@ def build(name: str, options: dict) -> nn.Module:
     try:
         return network(**options)
     except (AttributeError, RuntimeError, TypeError) as error:
-        raise BadInput(f"{name} cannot be built from {options} ({error})") from error
+        why = str(error).partition("\n")[0]  # below it may stand a stack of C++ calls
+        raise BadInput(f"{name} cannot be built from {options} ({why})") from error

@@ -85,7 +85,8 @@ def parameters_of(path: Path) -> dict[str, Parameter]:
         lines = (node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign))
         found = [Parameter(line.target.id, line.annotation.id, ast.literal_eval(line.value)) for line in lines]
     except (OSError, ValueError, TypeError, KeyError, AttributeError, SyntaxError) as error:
-        raise BadInput(f"{path} is no notebook with literals such as `epochs: int = 3` ({error!r})") from error
+        literals = "a notebook whose parameters are literals such as `epochs: int = 3`"
+        raise BadInput(f"{path} is not {literals} ({error!r})") from error
     return {parameter.name: parameter for parameter in found}
 
 

@@ -89,8 +89,9 @@ def _end(plan: Plan, code: int, out: Path) -> str:
     """How a run ended, by its process's exit code and, where that is 0, by its record."""
     if code:
         return "interrupted" if code in STOPPED else "failed"
-    states = {(record["experiment"], record["seed"]): record["status"] for _, record in runs_in(out)}
-    return states.get((plan.experiment.name, plan.seed), "finished")
+    done = [record for _, record in runs_in(out) if record["status"] in DONE and not record.get("changed")]
+    mine = [one["status"] for one in done if (one["experiment"], one["seed"]) == (plan.experiment.name, plan.seed)]
+    return mine[-1] if mine else "finished"
 
 
 def _begin(plan: Plan, out: Path, device: str, jobs: int, again: bool, claim: contextlib.ExitStack):

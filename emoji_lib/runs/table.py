@@ -20,11 +20,11 @@ README = ROOT / "README.md"
 Runs = list[tuple[Path, dict]]
 GALLERY = Path(__file__).with_name("gallery.html")
 PARTS = ("results", "league")  # of the README
-WIDTHS = {"samples": 200, "losses": 160, "drawn": 270}  # of the pictures in these columns, pixels
+WIDTHS = {"samples": 200, "losses": 160, "first samples": 270}  # of the pictures in these columns, pixels
 PEERS = (
     "Systems after {:g} minutes of one core each, on all emoji over white at 64 pixels "
     "([all numbers](notebooks/09_comparison.ipynb)), and the first eight samples of each. With several seeds: the "
-    "median, and below it the range of KID. Under a name: images seen in training, and the time of 1,000 samples."
+    "median, and below it the range of KID. Under a name: images seen in training, and the time to draw 1,000."
 )
 COLUMNS = ("samples", "run", "losses")
 SETTINGS = {
@@ -38,7 +38,7 @@ SETTINGS = {
 REMOVED = experiments.Experiment("", "")  # for runs of an experiment that `experiments.yaml` no longer has
 MOST = 3  # changed parameters in a row; a run's own page has all
 SHORT = {"generator": "G", "discriminator": "D"}
-MADE = "Written from the records by `python -m emoji_lib table`. Samples are not picked."
+MADE = "Written from the records by `python -m emoji_lib table`. Samples are uncurated."
 
 
 def kept(results: Path = RESULTS) -> Runs:
@@ -64,7 +64,7 @@ def table(runs: Runs) -> str:
 
 def peers(results: Path) -> str:
     """The README's Markdown: a row for each player of the league with scores, medians over its seeds."""
-    head, standing, lines = ("drawn", "system", "KID", "coverage", "copies"), league.standing(results), []
+    head, standing, lines = ("first samples", "system", "KID", "coverage", "copies"), league.standing(results), []
     for name, seeds in standing.items():
         scores = [row["scores"][league.FLAT] for row in seeds]
         kids, covered = ([sorted(one[by][key] for one in scores) for by in TRUSTED] for key in ("kid", "coverage"))

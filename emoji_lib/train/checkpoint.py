@@ -61,14 +61,15 @@ def load_weights(path: Path) -> tuple[nn.Module, dict]:
     tensors, metadata = load_tensors(path)
     try:
         kind, options, facts = metadata["network"], json.loads(metadata["options"]), json.loads(metadata["facts"])
-        facts["mode"], options.keys()
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise BadInput(f"{path} was not written by this project: it names no network of it ({error!r})") from error
+        if not isinstance(options, dict) or not isinstance(facts, dict) or "mode" not in facts:
+            raise ValueError(f"options {options!r}, facts {facts!r}")
+    except (KeyError, ValueError) as error:
+        raise BadInput(f"{path} was not written by this project: it describes no network ({error!r})") from error
     with torch.device("meta"):  # no memory, however large wrong options make the network
         network = build(kind, options)
-    try:
-        single = {name: one.float() if one.is_floating_point() else one for name, one in tensors.items()}
-        network.load_state_dict(single, assign=True)
-    except RuntimeError as error:
-        raise BadInput(f"{path} does not fit {kind} {options} ({error})") from error
+    shapes, held = ({name: one.shape for name, one in some.items()} for some in (network.state_dict(), tensors))
+    if odd := sorted(name for name in shapes.keys() | held.keys() if shapes.get(name) != held.get(name)):
+        raise BadInput(f"{path} does not fit {kind} {options}: {', '.join(odd[:3])} differ")
+    single = {name: one.float() if one.is_floating_point() else one for name, one in tensors.items()}
+    network.load_state_dict(single, assign=True)
     return network.eval(), facts

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from emoji_lib import BadInput
 from emoji_lib.train import device as machine
 from emoji_lib.train import losses
-from emoji_lib.train.system import System, not_negative
+from emoji_lib.train.system import System, refuse_negative
 
 R1_EVERY = 4  # steps (Karras et al. 2020, appendix B: rarely, and so much stronger, does as well)
 
@@ -75,7 +75,7 @@ class CycleGAN(System):
         device: torch.device | str = "cpu",
         seed: int = 0,
     ):
-        not_negative(cycle_weight=cycle_weight, identity_weight=identity_weight, r1_weight=r1_weight)
+        refuse_negative(cycle_weight=cycle_weight, identity_weight=identity_weight, r1_weight=r1_weight)
         self.loss = losses.named(loss)
         if self.loss.whole_batch:
             raise BadInput(f"loss {loss!r} needs one logit an image; these discriminators answer by patches")

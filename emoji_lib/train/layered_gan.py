@@ -6,7 +6,7 @@ from torch.profiler import record_function
 from emoji_lib import BadInput
 from emoji_lib.train import losses
 from emoji_lib.train.gan import GAN, detached
-from emoji_lib.train.system import not_negative
+from emoji_lib.train.system import refuse_negative
 
 PENALISED_EVERY = 4  # steps: lazy regularisation (Karras et al. 2020, appendix B)
 
@@ -29,7 +29,7 @@ class LayeredGAN(GAN):
     ):
         self.capturable = self.distributable = not gamma  # a penalised step is another one
         super().__init__(generator, discriminator, **settings)
-        not_negative(mixing_weight=mixing_weight, gamma=gamma)
+        refuse_negative(mixing_weight=mixing_weight, gamma=gamma)
         if gamma and self.loss.simultaneous:
             raise BadInput("gamma needs a loss with updates in turn, such as pairing or bce")
         self.mixing_weight, self.gamma = mixing_weight, gamma

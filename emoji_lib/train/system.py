@@ -17,7 +17,7 @@ from emoji_lib.train import distributed
 SEED_STRIDE = 2**24
 
 
-def not_negative(**amounts: float) -> None:
+def refuse_negative(**amounts: float) -> None:
     """Raises `BadInput` for an amount below 0."""
     if negative := [f"{name} {value}" for name, value in amounts.items() if value < 0]:
         raise BadInput(f"{', '.join(negative)} must not be negative; 0 is none")
@@ -83,11 +83,14 @@ class System:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Resume from a `state_dict`. Raises `BadInput` where it is of another number of processes."""
-        for name, module in self.modules().items():
-            module.load_state_dict(state["networks"][name])
-        for name, optimizer in self.optimizers.items():
-            machine.load_optimizer(optimizer, state["optimizers"][name])
+        """Resume from a `state_dict`. Raises `BadInput` for one of other networks or another number of processes."""
+        try:
+            for name, module in self.modules().items():
+                module.load_state_dict(state["networks"][name])
+            for name, optimizer in self.optimizers.items():
+                machine.load_optimizer(optimizer, state["optimizers"][name])
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise BadInput(f"the checkpoint is of other networks ({error})") from error
         if len(state["rng"]) != self.processes.size:
             raise BadInput(f"the checkpoint is of {len(state['rng'])} processes, not {self.processes.size}")
         mine = state["rng"][self.processes.rank].cpu()

@@ -7,7 +7,7 @@ from torch.profiler import record_function
 from emoji_lib import BadInput
 from emoji_lib.train import losses
 from emoji_lib.train.gan import GAN, detached
-from emoji_lib.train.system import not_negative
+from emoji_lib.train.system import refuse_negative
 
 
 class TextGAN(GAN):
@@ -37,7 +37,7 @@ class TextGAN(GAN):
         **settings,
     ):
         super().__init__(generator, discriminator, **settings)
-        not_negative(input_noise=input_noise, embedding_noise=embedding_noise, l1_weight=l1_weight)
+        refuse_negative(input_noise=input_noise, embedding_noise=embedding_noise, l1_weight=l1_weight)
         if not 0 <= caption_dropout <= 1:
             raise BadInput(f"caption_dropout {caption_dropout} is not a probability in 0..1")
         if self.loss.paired and mismatched_captions:

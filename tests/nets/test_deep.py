@@ -51,6 +51,8 @@ def test_any_kernel_doubles_and_halves_exactly(kernel):
 def test_what_does_not_reach_the_size_is_refused_with_the_arithmetic():
     with pytest.raises(BadInput, match=r"4 convolutions .* 8×8 becomes 128×128 \(8 · 2\^4 = 128\)\. Start from 4×4"):
         deep.Generator("512 > 256 > 128 > 64 > 4")
+    with pytest.raises(BadInput, match=r"\. Give features for 3 convolutions"):
+        deep.Generator(" > ".join("22222222"))
     with pytest.raises(BadInput, match=r"becomes 32×32"):
         deep.Generator("128 > 64 > 4")
     with pytest.raises(BadInput, match="are 2 for 3 convolutions: give one for all, or each its own"):

@@ -73,7 +73,7 @@ def test_an_entry_that_stands_twice_or_is_malformed_is_refused(tmp_path, monkeyp
     unreadable = {"broken": "{", "empty": "[]"} | {name: cells % line for name, line in lines.items()}
     for name, content in {**unreadable, "whole": '{"cells": []}'}.items():
         (tmp_path / f"{name}.ipynb").write_text(content)
-    refused |= {f"a: {{notebook: {name}}}": f"{name}.ipynb is no notebook with literals" for name in unreadable}
+    refused |= {f"a: {{notebook: {name}}}": f"{name}.ipynb is not a notebook whose" for name in unreadable}
     refused |= {"a: {notebook: whole, parameters: {7: 3}}": "a has no parameter 7"}
     refused |= {"a: {notebook: whole, search: {7: 3}}": "a searches 7, which whole does not have"}
     for text, told in refused.items():

@@ -128,6 +128,7 @@ def test_a_name_is_free_again_when_its_run_has_ended(tmp_path, monkeypatch):
 def test_a_collapsed_run_is_called_that(tmp_path, monkeypatch):
     def collapse(command: list[str], jobs: int) -> subprocess.Popen:
         put(tmp_path, command[1], "collapsed", "2026-01-01")
+        put(tmp_path, command[1], "failed", "2026-01-02")  # of somebody else, meanwhile
         return subprocess.Popen(["true"])
 
     monkeypatch.setattr(missing, "side_by_side", collapse)

@@ -156,7 +156,7 @@ def test_favourites_say_where_they_come_from(generator, tmp_path):
     with Image.open(path) as kept:
         assert kept.size == (100, 100)
         assert kept.text == {"run": "r", "own": "😀", "colours": "7", "index": "0"}
-    text = explorer.save(tmp_path / "one.svg", generator, latents, facts).read_text(encoding="utf-8")
+    text = explorer.save(tmp_path / "new" / "one.svg", generator, latents, facts).read_text(encoding="utf-8")
     assert "<desc>run r, own 😀, colours 7, index 0</desc>" in text
     drawn = pixels.premultiply(explorer.draw(generator, latents[0], 288, latents[1]))[0]
     outlines = Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=text, width=288, height=288))))

@@ -52,10 +52,10 @@ def test_foreign_and_broken_weights_are_refused(tmp_path):
     [
         ('{"features": 4}', '{"mode": "RGBA"}', r"does not fit dcgan\.Generator"),
         ('{"features": 1000000}', '{"mode": "RGBA"}', r"does not fit dcgan\.Generator"),  # 8 TB, never asked for
-        ('{"features": 4}', "{}", "names no network of it"),
-        ('{"features": 4}', "[]", "names no network of it"),
-        ("[]", '{"mode": "RGBA"}', "names no network of it"),
-        ("{", "{}", "names no network of it"),
+        ('{"features": 4}', "{}", "it describes no network"),
+        ('{"features": 4}', "[]", "it describes no network"),
+        ("[]", '{"mode": "RGBA"}', "it describes no network"),
+        ("{", "{}", "it describes no network"),
         ('{"feature": 4}', '{"mode": "RGBA"}', "cannot be built"),
         ('{"channels": -1}', '{"mode": "RGBA"}', "cannot be built"),
     ],

@@ -131,6 +131,15 @@ def test_uncertain_targets_by_torchs_own_cross_entropy():
             noisy(width)
 
 
+@pytest.mark.parametrize("lost", ["networks", "optimizers"])
+def test_the_state_of_other_networks_is_refused(lost):
+    ours = system()
+    state = ours.state_dict()
+    state[lost] = {"another": state[lost].pop("generator")}
+    with pytest.raises(BadInput, match="the checkpoint is of other networks"):
+        ours.load_state_dict(state)
+
+
 @pytest.mark.parametrize("name", ["input_noise", "embedding_noise", "l1_weight", "caption_dropout"])
 def test_amounts_that_cannot_be_are_named(name):
     with pytest.raises(BadInput, match=f"{name} -0.5"):
