@@ -30,6 +30,13 @@ def _axes(width: float = 5.2, height: float = 3.2) -> Axes:
     return axes
 
 
+def _steps(axes: Axes) -> None:
+    """The x axis counts steps; ticks are few enough that the labels of long runs do not touch."""
+    axes.locator_params(axis="x", nbins=6)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.set_xlabel("step")
+
+
 def _picture(axes: Axes) -> Image.Image:
     """The figure of these axes, drawn."""
     axes.figure.canvas.draw()
@@ -56,17 +63,16 @@ def curves(rows: list[dict], label: str, series: dict[str, str]) -> Image.Image:
         axes.plot(steps, mean, color=colour, linewidth=1.6, label=name)
     axes.legend(frameon=False, loc="best")
     axes.grid(axis="y", color=GREY, linewidth=0.8)
-    axes.xaxis.set_major_formatter("{x:,.0f}")
+    _steps(axes)
     axes.margins(x=0.01)
-    axes.set(xlabel="step", ylabel=label)
+    axes.set(ylabel=label)
     return _picture(axes)
 
 
 def collapse_curves(trace: list[dict]) -> Image.Image:
     """Coverage of the real pictures and diversity of the samples against the step, each on its own scale."""
     left = _axes()
-    left.xaxis.set_major_formatter("{x:,.0f}")
-    left.set(xlabel="step")
+    _steps(left)
     sides = ((left, "coverage", "coverage", BLUE), (left.twinx(), "diversity", "diversity (Vendi)", ORANGE))
     for axes, key, label, colour in sides:
         steps, values = [row["step"] for row in trace], [row[key] for row in trace]
@@ -93,8 +99,8 @@ def traces(groups: dict[str, list[tuple[list[dict], bool]]], key: str = "coverag
         axes.plot([], color=colour, label=name)
     axes.legend(frameon=False, loc="upper left")
     axes.grid(axis="y", color=GREY, linewidth=0.8)
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set(xlabel="step", ylabel=key, ylim=(0, None), xlim=(0, None))
+    _steps(axes)
+    axes.set(ylabel=key, ylim=(0, None), xlim=(0, None))
     return _picture(axes)
 
 
@@ -119,8 +125,8 @@ def survival(groups: dict[str, tuple[list[int], list[bool]]]) -> Image.Image:
         axes.step(times, middle, where="post", color=colour, linewidth=1.8, label=told)
         axes.fill_between(times, low, high, where=~np.isnan(low), step="post", color=colour, alpha=0.12, linewidth=0)
     axes.legend(frameon=False, loc="lower left")
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set(xlabel="step", ylabel="not collapsed", ylim=(0, 1.03), xlim=(0, None))
+    _steps(axes)
+    axes.set(ylabel="not collapsed", ylim=(0, 1.03), xlim=(0, None))
     return _picture(axes)
 
 

@@ -75,6 +75,12 @@ def test_point_labels_are_apart(drawn):
     assert {text.get_text() for text in drawn[0].axes[0].texts if text.get_text()} == set(CLOSE)
 
 
+@pytest.mark.parametrize("steps", [7, 22_000, 120_270, 1_000_000])
+def test_the_ticks_of_long_runs_are_apart(drawn, steps):
+    plots.loss_curves([{"step": step, "loss_d": 1.0, "loss_g": 2.0} for step in np.linspace(1, steps, 40)])
+    assert_legible(drawn[0])
+
+
 def test_value_labels_are_not_crossed_by_the_runs(drawn):
     plots.parallel(SWEEP, [1 - rank / 7 for rank in range(8)])
     assert_legible(drawn[0])
