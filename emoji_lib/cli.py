@@ -116,9 +116,11 @@ def list_experiments(as_json: Json = False) -> None:
         folder, record = newest(name, runs) or (None, {"status": "not run"})
         state = "running" if folder and is_held(folder) else record["status"]
         row = {"experiment": name, "notebook": one.notebook, "source": one.source, "about": one.about}
-        rows.append(row | {"state": state, "newest": str(folder) if folder else None})
+        changed = record.get("changed") or {}
+        rows.append(row | {"state": state, "newest": str(folder) if folder else None, "changed": changed})
         lines.append(f"{name:<{width}}  {one.notebook:<18}  {state:<11}  {one.about}")
-        lines += [f"{'':<{width}}  in {folder}"] if folder else []
+        other = "".join(f", {key} {value}" for key, value in changed.items())
+        lines += [f"{'':<{width}}  in {folder}{other}"] if folder else []
     _show(rows, as_json, lines)
 
 

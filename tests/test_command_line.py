@@ -47,9 +47,12 @@ def test_data_of_ones_own(tmp_path, capsys):
 
 def test_list_shows_every_experiment(capsys):
     assert main(["list", "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)
-    assert {"01-quick", "01-blog", "02-quick", "02-blog-million"} <= {row["experiment"] for row in rows}
-    assert all(row.keys() >= {"notebook", "source", "state", "newest"} for row in rows)
+    rows = {row["experiment"]: row for row in json.loads(capsys.readouterr().out)}
+    assert {"01-quick", "01-blog", "02-quick", "02-blog-million"} <= rows.keys()
+    assert all(row.keys() >= {"notebook", "source", "state", "newest"} for row in rows.values())
+    assert rows["02-blog-million"]["changed"] == {"steps": 22000}, "finished, but not whole"
+    assert main(["list"]) == 0
+    assert f"{rows['02-blog-million']['newest']}, steps 22000\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
