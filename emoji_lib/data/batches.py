@@ -44,6 +44,8 @@ class Batches:
     def __init__(self, images: np.ndarray, batch_size: int, seed: int, device: torch.device | str = "cpu"):
         if batch_size < 1:
             raise BadInput(f"batch_size {batch_size} is not positive")
+        if seed < 0:
+            raise BadInput(f"seed {seed} is negative")
         self.images = torch.from_numpy(np.ascontiguousarray(images)).to(device)
         self.batch_size = batch_size
         self.seed = seed
@@ -141,6 +143,8 @@ class Unpaired:
     def __init__(
         self, faces: np.ndarray, cartoons: np.ndarray, batch_size: int, seed: int, device: torch.device | str = "cpu"
     ):
+        if seed < 0:
+            raise BadInput(f"seed {seed} is negative")
         if min(len(faces), len(cartoons)) < 3:
             raise BadInput("a domain has fewer than 3 pictures to learn from (one in 4 is held out): give more")
         self.batch_size, self.seed = batch_size, seed

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from emoji_lib import BadInput
 from emoji_lib.nets.layers import check
 from emoji_lib.nets.registry import register
 
@@ -19,6 +20,8 @@ class Encoder(nn.Module):
 
     def __init__(self, features: int = 32):
         super().__init__()
+        if not 1 <= features <= 64:
+            raise BadInput(f"features {features} is not in 1..64")
         stages, n_in = [], 3
         for width in WIDTHS:
             stages += [nn.Conv2d(n_in, width, 3, 2, 1), nn.GroupNorm(8, width), nn.GELU()]

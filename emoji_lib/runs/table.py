@@ -1,5 +1,6 @@
 """Pages made from the run folders: the README's tables, the log of all runs, a page for each run, and the gallery."""
 
+import html
 import itertools
 import json
 from pathlib import Path
@@ -116,7 +117,7 @@ def page(folder: Path, record: dict) -> str:
     facts |= {"time": _clock(record["seconds"]), "versions": ", ".join(map(" ".join, record["versions"].items()))}
     changed = {**one.parameters, **record.get("changed", {})}
     settings = [
-        [key, f"**{setting(value)}**" if key in changed else setting(value)]
+        [key, f"**{_plain(value)}**" if key in changed else _plain(value)]
         for key, value in record["parameters"].items()
     ]
     networks = [[name, *_design(network)] for name, network in record["architecture"].items()]
@@ -125,7 +126,7 @@ def page(folder: Path, record: dict) -> str:
         " ".join(f"{text[0].upper()}{text[1:].rstrip('.')}." for text in (one.finding, one.about, one.source) if text),
         "[Record](record.json), [notebook](notebook.ipynb), [metrics](metrics.jsonl), [all runs](../README.md)",
         *(f'<img src="{name}" alt="{name}">' for name in _pictures(folder, ".png", ".gif")),
-        _table(("", ""), [[key, setting(value)] for key, value in facts.items()]),
+        _table(("", ""), [[key, _plain(value)] for key, value in facts.items()]),
         "## Networks",
         _table(("network", "features", "kernels", "weights"), networks),
         "## Parameters",
@@ -158,7 +159,7 @@ def _row(folder: Path, record: dict, link: str, seeds: list[dict]) -> list[str]:
         networks.setdefault(_design(network)[0].replace(" ", ""), []).append(SHORT.get(name, name))
     elsewhere = {*SETTINGS, "beta1", "beta2", "steps", "eval_samples"}
     given = [key for key in one.parameters if key in record["parameters"] and key not in elsewhere]
-    changes = [f"{key} {setting(record['parameters'][key])}" for key in given]
+    changes = [f"{key} {_plain(record['parameters'][key])}" for key in given]
     lines = [
         f"[**{record['experiment']}**]({link}/README.md) `{record['commit'][:7] or 'no commit'}`",
         *(f"**{mark}**" for mark in _marks(record)),
@@ -181,8 +182,8 @@ def _settings(parameters: dict) -> str:
     """The common parameters that are not off, in one line; the discriminator's learning rate only where it differs."""
     same = parameters.get("learning_rate_d") == parameters.get("learning_rate_g")
     shown = {key: label for key, label in SETTINGS.items() if parameters.get(key) and not (same and key.endswith("_d"))}
-    settings = [f"{label} {setting(parameters[key])}" for key, label in shown.items()]
-    betas = "/".join(setting(parameters[key]) for key in ("beta1", "beta2") if key in parameters)
+    settings = [f"{label} {_plain(parameters[key])}" for key, label in shown.items()]
+    betas = "/".join(_plain(parameters[key]) for key in ("beta1", "beta2") if key in parameters)
     return ", ".join([*settings, *([f"β {betas}"] if betas else [])])
 
 
@@ -221,7 +222,7 @@ def _scores(scores: dict) -> list[str]:
     rows = [[key, *(number(scores[name].get(key)) for name in encoders)] for key in keys]
     rest = {key: value for key, value in scores.items() if key not in (*encoders, "sha256")}
     (others,) = pd.json_normalize(rest).to_dict("records")
-    others = [[key, number(value) if isinstance(value, float) else setting(value)] for key, value in others.items()]
+    others = [[key, number(value) if isinstance(value, float) else _plain(value)] for key, value in others.items()]
     return ["## Scores", _table(("", *encoders), rows), *([_table(("", ""), others)] if others else [])]
 
 
@@ -236,7 +237,7 @@ def _marks(record: dict) -> list[str]:
     """How a run differs from a finished run of its experiment with committed code."""
     marks = [record["status"]] if record["status"] != "finished" else []
     marks += ["dirty tree"] if dirty(record) else []
-    return marks + [f"changed: {key} {setting(value)}" for key, value in record.get("changed", {}).items()]
+    return marks + [f"changed: {key} {_plain(value)}" for key, value in record.get("changed", {}).items()]
 
 
 def _design(network: dict) -> tuple[str, str, str]:
@@ -265,6 +266,11 @@ def _pictures(folder: Path, *kinds: str) -> list[str]:
 
 def _link(folder: Path) -> str:
     return folder.relative_to(ROOT).as_posix() if folder.is_relative_to(ROOT) else folder.name
+
+
+def _plain(value) -> str:
+    text = setting(value)
+    return html.escape(text, quote=False) if "<" in text else text
 
 
 def _clock(seconds: float) -> str:

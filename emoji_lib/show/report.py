@@ -16,6 +16,11 @@ BETTER_HIGH = ("precision", "recall", "density", "coverage", "vendi", "spread")
 BASELINES = {"": "kept", "_chance": "by chance", "_blind": "blind", "_palette": "palette"}
 
 
+def _frame(table: dict) -> pd.DataFrame:
+    """A row for each key, with the columns in the order in which rows name them."""
+    return pd.DataFrame.from_dict(table, orient="index")
+
+
 def scores(rows: dict[str, dict], full: bool = False) -> pd.DataFrame:
     """What `protocol.evaluate` found: a row for each set of pictures, columns by encoder; `full` for every score."""
     table = {}
@@ -31,7 +36,7 @@ def scores(rows: dict[str, dict], full: bool = False) -> pd.DataFrame:
         cells["pixels", "memorised"] = number(found["memorised"])
         if full:
             cells["groups", "inception"] = number(found.get("inception"))
-    return pd.DataFrame.from_dict(table, orient="index")
+    return _frame(table)
 
 
 def notes(rows: dict[str, dict]) -> str:
@@ -85,7 +90,7 @@ def phrases(rows: dict[str, list[dict]]) -> pd.DataFrame:
     for name, found in rows.items():
         means = {title: mean_and_range([one[key] for one in found if key in one]) for key, title in columns.items()}
         table[name] = {"seeds": len(found)} | means
-    return pd.DataFrame.from_dict(table, orient="index")
+    return _frame(table)
 
 
 def matches(rows: dict[str, list[dict]]) -> pd.DataFrame:
@@ -97,7 +102,7 @@ def matches(rows: dict[str, list[dict]]) -> pd.DataFrame:
             for key, title in {"top1": "top 1", "top5": "top 5", "group": "group"}.items():
                 cells[title] = mean_and_range([one[key] for one in found])
                 cells[f"{title} by chance"] = number(sum(one[f"{key}_chance"] for one in found) / len(found))
-    return pd.DataFrame.from_dict(table, orient="index")
+    return _frame(table)
 
 
 def translations(rows: dict[str, dict]) -> pd.DataFrame:
@@ -106,7 +111,7 @@ def translations(rows: dict[str, dict]) -> pd.DataFrame:
     for name, found in rows.items():
         kids = {f"KID {encoder}": kid(found[encoder]) for encoder in TRUSTED}
         table[name] = kids | {"memorised": number(found["memorised"]), "cycle error": number(found["cycle"])}
-    return pd.DataFrame.from_dict(table, orient="index")
+    return _frame(table)
 
 
 def colours(rows: dict[str, dict]) -> pd.DataFrame:
@@ -118,7 +123,7 @@ def colours(rows: dict[str, dict]) -> pd.DataFrame:
             for key, title in {"error": "error", "agreement": "nearest tone"}.items():
                 cells |= {(title, head): number(found.get(key + end)) for end, head in BASELINES.items()}
             cells["", "faces"] = f"{found['faces']:.0f}"
-    return pd.DataFrame.from_dict(table, orient="index")
+    return _frame(table)
 
 
 def translators(rows: dict[str, list[dict]]) -> pd.DataFrame:
@@ -130,7 +135,7 @@ def translators(rows: dict[str, list[dict]]) -> pd.DataFrame:
             cells[what] = mean_and_range([one[what]["agreement"] for one in found if what in one])
         cells |= {f"KID {encoder}": mean_and_range([one[encoder]["kid"] for one in found]) for encoder in TRUSTED}
         cells["cycle error"] = mean_and_range([one["cycle"] for one in found])
-    return pd.DataFrame.from_dict(table, orient="index")
+    return _frame(table)
 
 
 def _swept(rows: list) -> list[str]:
@@ -148,7 +153,7 @@ def sweep_table(rows: list) -> pd.DataFrame:
         cells |= {"state": record["status"], "last loss D, G": _last_losses(folder)}
         cells |= {f"KID {name}": kid(one) for name, one in found.items()}
         cells |= {f"coverage {name}": number(one.get("coverage")) for name, one in found.items()}
-    return pd.DataFrame.from_dict(table, orient="index")
+    return _frame(table)
 
 
 def variations(runs: pd.DataFrame) -> pd.DataFrame:
@@ -162,7 +167,7 @@ def variations(runs: pd.DataFrame) -> pd.DataFrame:
             values = mine[f"scores.{encoder}.{key}"].dropna()
             cells[title, encoder] = mean_and_range((values if key == "kid" else values.round(2)).tolist())
         cells["pixels", "near copies"] = mean_and_range(mine["scores.memorised"].dropna().round(2).tolist())
-    return pd.DataFrame.from_dict(table, orient="index")
+    return _frame(table)
 
 
 def _last_losses(folder: Path) -> str:

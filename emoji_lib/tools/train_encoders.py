@@ -28,18 +28,21 @@ def train(folder: Path = FOLDER, steps: int = STEPS) -> dict[str, Path]:
     torch.set_num_threads(1)
     learned = emoji.load("all:train")
     folder.mkdir(parents=True, exist_ok=True)
-    files, kinds = {}, {kind: len(learned.labels(kind)[0]) for kind in ("group", "subgroup")}
-    for name in ("contrast", "groups", "random", CLASSIFIER):
+    counts = {kind: len(learned.labels(kind)[0]) for kind in ("group", "subgroup")}
+    linear = lambda n: {kind: nn.Linear(n, count) for kind, count in counts.items()}  # noqa: E731
+    objectives = {
+        "contrast": lambda network: Contrast(network.options["features"]),
+        "groups": lambda network: Kinds(learned, linear(network.options["features"])),
+        "random": None,
+        CLASSIFIER: lambda _: Kinds(learned, {"subgroup": nn.Identity()}),
+    }
+    files = {}
+    for name, objective in objectives.items():
         torch.manual_seed(0)
-        network = Classifier(kinds["subgroup"]) if name == CLASSIFIER else Encoder()
-        if name == "contrast":
-            _fit(name, network, learned, Contrast(network.options["features"]), steps)
-        if name == "groups":
-            heads = {kind: nn.Linear(network.options["features"], n) for kind, n in kinds.items()}
-            _fit(name, network, learned, Kinds(learned, heads), steps)
-        if name == CLASSIFIER:
-            _fit(name, network, learned, Kinds(learned, {"subgroup": nn.Identity()}), steps)
-        else:
+        network = Classifier(counts["subgroup"]) if name == CLASSIFIER else Encoder()
+        if objective:
+            _fit(name, network, learned, objective(network), steps)
+        if name != CLASSIFIER:
             _standardise(network, learned)
         files[name] = folder / f"{name}.safetensors"
         save_tensors(files[name], network.state_dict())

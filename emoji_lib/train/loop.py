@@ -79,8 +79,10 @@ def train(
 
     The first `latents` are drawn after `sample_steps`, or else at `observers.SAMPLED_AT`, and for a film. A collapse
     found by the `monitor` ends it. Learning rates fall over the last fraction `decay`. On a CPU a resumed run equals an
-    uninterrupted one. Raises `Interrupted` after a signal, `Diverged` for numbers not finite.
+    uninterrupted one. Raises `Interrupted` after a signal, `Diverged` for numbers not finite, `BadInput` for no steps.
     """
+    if steps < 1:
+        raise BadInput(f"{steps} steps: there is nothing to train; give at least 1")
     rates = [observers.Rates(system, steps, decay)] if decay else []  # before a checkpoint brings its own
     state, take, group = State.restored(run, system), stepper(system), processes()
     with observers.stop_requests() as stops:

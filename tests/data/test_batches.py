@@ -55,6 +55,10 @@ def test_epochs_and_caps_become_steps():
     assert batches.steps(epochs=100, cap=7) == 7
     with pytest.raises(BadInput, match="epochs 0"):
         batches.steps(epochs=0)
+    with pytest.raises(BadInput, match="seed -1"):
+        Batches(numbered(10), 4, seed=-1)
+    with pytest.raises(BadInput, match="seed -1"):
+        Unpaired(numbered(10), numbered(10), 4, seed=-1)
     with pytest.raises(BadInput, match="fewer than 3"):
         Unpaired(numbered(2), numbered(10), 4, seed=0)
     with pytest.raises(BadInput, match="batch_size 0"):
